@@ -1,0 +1,1 @@
+"""ACT: playbooks, call lists, campaigns, tasks."""

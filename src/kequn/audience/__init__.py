@@ -1,0 +1,1 @@
+"""Named lists that may overlap: by rule, by segment, by upload."""

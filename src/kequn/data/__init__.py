@@ -1,0 +1,1 @@
+"""IDENTIFY: data standard, sources, mapping, checks, quarantine, identity, consent."""

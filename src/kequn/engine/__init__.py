@@ -1,0 +1,1 @@
+"""Where tables live and run: the Engine protocol, DuckDB (default) and Spark."""

@@ -1,0 +1,1 @@
+"""Is the grouping worth using: certificate, stability, migration, drift."""

@@ -1,0 +1,62 @@
+"""Sentences and titles of the core in zh and en.
+
+Each room keeps its sentences in `locale/<room>.yaml`: `code: {zh: …, en: …}`. A missing translation fails a test.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from importlib import resources
+from typing import Any, Literal
+
+from kequn.errors import KequnError
+
+Lang = Literal["zh", "en"]
+LANGUAGES: tuple[Lang, ...] = ("zh", "en")
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """All sentences: code to {zh, en}. One code stands in one file only."""
+    from ruamel.yaml import YAML
+
+    yaml = YAML(typ="safe", pure=False)
+    found: dict[str, dict[str, str]] = {}
+    for entry in sorted(resources.files("kequn.locale").iterdir(), key=lambda item: item.name):
+        if entry.name.endswith(".yaml"):
+            for code, words in (yaml.load(entry.read_text(encoding="utf-8")) or {}).items():
+                if code in found:
+                    raise ValueError(f"{entry.name}: {code} stands in two files")
+                found[code] = words
+    return found
+
+
+def say(code: str, lang: str = "zh", /, **fields: Any) -> str:
+    """The sentence `code` in `lang`, filled with `fields`.
+
+    >>> say("word.yes", "en")
+    'yes'
+    """
+    words = catalogue().get(code)
+    if words is None:
+        return f"{code} {fields}" if fields else code
+    shown = {name: ", ".join(map(str, v)) if isinstance(v, (list, tuple, set)) else v for name, v in fields.items()}
+    try:
+        return words["en" if lang == "en" else "zh"].format(**shown)
+    except (KeyError, IndexError, ValueError):
+        return f"{words['en']} {fields}"
+
+
+def explain(error: KequnError, lang: str = "zh") -> str:
+    """What went wrong and what to do next, in `lang`."""
+    return say(error.code, lang, **error.fields)
+
+
+def title(titles: object, lang: str = "zh") -> str:
+    """The title of something declared as `{zh: …, en: …}` or as plain text."""
+    if isinstance(titles, dict):
+        return str(titles.get(lang) or titles.get("zh") or titles.get("en") or "")
+    return str(titles)
+
+
+__all__ = ["LANGUAGES", "Lang", "catalogue", "explain", "say", "title"]

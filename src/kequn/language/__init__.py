@@ -1,0 +1,1 @@
+"""The portable SQL subset: parser, types, whitelist, compiler."""

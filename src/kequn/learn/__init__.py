@@ -1,0 +1,1 @@
+"""LEARN: experiments, feedback, segment profit and loss, review."""

@@ -1,0 +1,1 @@
+"""POSITION: market, competitors, attractiveness and fit, strategy."""

@@ -1,0 +1,1 @@
+"""What customers will do: lifetime value, churn, next purchase, next best offer."""

@@ -1,0 +1,1 @@
+"""SEGMENT: scheme kinds, built-in library, assignment, explanation, portrait."""

@@ -1,0 +1,1 @@
+"""Immutable results of a run: write, publish, read, compare, roll back, prune, forget."""

@@ -1,0 +1,1 @@
+"""The workbench: pages and REST API over the same functions."""
