@@ -56,3 +56,6 @@ __all__ = [
     "EngineError",
     "KequnError",
     "ModelError",
+    "RuleError",
+    "SnapshotError",
+]
