@@ -1,1 +1,17 @@
 """One row per customer: grains and declared features."""
+
+from kequn.profile.declaration import FeatureFile, load_features
+from kequn.profile.plan import ProfileColumn, ProfilePlan, Unavailable
+from kequn.profile.registry import Delivered, Registry, catalog_of, table_view
+
+__all__ = [
+    "Delivered",
+    "FeatureFile",
+    "ProfileColumn",
+    "ProfilePlan",
+    "Registry",
+    "Unavailable",
+    "catalog_of",
+    "load_features",
+    "table_view",
+]

@@ -1,0 +1,135 @@
+"""Declared grains and features: the shipped library and the user's `features.yaml`."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
+from importlib import resources
+from itertools import product
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from kequn.definitions import load_yaml, parse_yaml, validate
+from kequn.language import Type
+
+Model7 = Literal[
+    "demographic",
+    "behavioural",
+    "geographic",
+    "psychographic",
+    "technographic",
+    "firmographic",
+    "transactional",
+]
+NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
+
+
+class FeatureDeclaration(BaseModel):
+    """One feature as written: one aggregate over one grain, or an expression over other features (`from: profile`).
+
+    `for` repeats it for each value, put in the place of `{d}`; `window` is how many days back it looks, so that it can be
+    NULL where the facts begin later; `empty` is the value of a customer without rows (NULL when not given).
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+    name: str
+    source: Annotated[str, Field(alias="from")]
+    sql: str
+    type: Type | None = None
+    empty: int | float | str | bool | None = None
+    title: dict[Literal["zh", "en"], str] = Field(default_factory=dict)
+    unit: str | None = None
+    model: Model7 | None = None
+    basis: Literal["external", "internal", "behaviour"] | None = None
+    window: int | str | None = None
+    each: Annotated[dict[str, list[int | str]], Field(alias="for")] = Field(default_factory=dict)
+    privacy: Literal["none", "personal", "sensitive"] = "none"
+
+
+class FeatureFile(BaseModel):
+    """A features file: grains by name, features in order. The first feature of a name whose needs are met is used."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    model: Model7 | None = None
+    basis: Literal["external", "internal", "behaviour"] | None = None
+    grains: dict[str, str] = Field(default_factory=dict)
+    features: list[FeatureDeclaration] = Field(default_factory=list)
+
+
+def expanded(declaration: FeatureDeclaration) -> Iterator[FeatureDeclaration]:
+    """The declaration once for each combination of its `for` values, with `{name}` filled in."""
+    names = list(declaration.each)
+    for values in product(*declaration.each.values()):
+        filled = dict(zip(names, values, strict=True))
+        yield declaration.model_copy(
+            update={
+                "name": _fill(declaration.name, filled),
+                "sql": _fill(declaration.sql, filled),
+                "title": {lang: _fill(text, filled) for lang, text in declaration.title.items()},
+                "window": _window(declaration.window, filled),
+                "each": {},
+            }
+        )
+
+
+def _fill(text: str, values: Mapping[str, Any]) -> str:
+    for name, value in values.items():
+        text = text.replace("{" + name + "}", str(value))
+    return text
+
+
+def _window(window: int | str | None, values: Mapping[str, Any]) -> int | None:
+    if isinstance(window, str):
+        factors = [int(part) for part in _fill(window, values).split("*")]
+        days = 1
+        for factor in factors:
+            days *= factor
+        return days
+    return window
+
+
+@cache
+def library() -> tuple[FeatureFile, ...]:
+    """The shipped grains and features, one file a model; `grains.yaml` first."""
+    folder = resources.files("kequn.profile.library")
+    entries = sorted(
+        (entry for entry in folder.iterdir() if entry.name.endswith(".yaml")), key=lambda entry: entry.name
+    )
+    entries.sort(key=lambda entry: entry.name != "grains.yaml")
+    return tuple(
+        validate(FeatureFile, parse_yaml(entry.read_text(encoding="utf-8"), entry.name), entry.name)
+        for entry in entries
+    )
+
+
+def load_features(path: Path) -> FeatureFile:
+    """The user's `features.yaml`. Raises ConfigError with file, line and the nearest known key."""
+    return validate(FeatureFile, load_yaml(path), str(path))
+
+
+def all_declarations(extra: Sequence[FeatureFile] = ()) -> tuple[dict[str, str], list[FeatureDeclaration]]:
+    """Grains by name and all features, with each file's model and basis filled in."""
+    grains: dict[str, str] = {}
+    features: list[FeatureDeclaration] = []
+    for file in (*extra, *library()):
+        grains.update({name: sql for name, sql in file.grains.items() if name not in grains})
+        for declaration in file.features:
+            defaults = {"model": declaration.model or file.model, "basis": declaration.basis or file.basis}
+            features.extend(item.model_copy(update=defaults) for item in expanded(declaration))
+    return grains, features
+
+
+__all__ = [
+    "NAME",
+    "FeatureDeclaration",
+    "FeatureFile",
+    "all_declarations",
+    "expanded",
+    "library",
+    "load_features",
+]

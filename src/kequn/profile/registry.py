@@ -1,0 +1,101 @@
+"""The registry: which features there are, and the plan that builds those the data allow."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+
+from sqlglot import exp
+
+from kequn.data.standard import TABLES
+from kequn.language import SQL_TYPES, Catalog, Column, Term, Type
+from kequn.language.typer import cast, column
+from kequn.profile.declaration import FeatureDeclaration, FeatureFile, all_declarations
+from kequn.profile.plan import BASE, PlanInput, Planner, ProfileColumn, ProfilePlan
+from kequn.profile.relation import Relation, table_relation
+from kequn.profile.terms import behaviours, term_features
+
+Delivered = Mapping[str, Mapping[str, Type]]
+"""The facts at hand: table to the columns that a source delivered, with their types."""
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Declared grains and features: the library and the user's own files."""
+
+    extra: Sequence[FeatureFile] = field(default=())
+
+    def plan(
+        self,
+        delivered: Delivered,
+        as_of: date,
+        history_start: date | None,
+        *,
+        terms: Iterable[Term] = (),
+        minor_unit_digits: int = 2,
+    ) -> ProfilePlan:
+        """The query that builds one row per customer from the facts before `as_of`.
+
+        Raises ConfigError or RuleError for a wrong declaration.
+        """
+        grains, features = all_declarations(self.extra)
+        given = PlanInput(relations(delivered), present(delivered), history_start, as_of, minor_unit_digits)
+        return Planner(grains, [*features, *_custom(delivered), *term_features(terms)], given).plan()
+
+
+def present(delivered: Delivered) -> frozenset[str]:
+    """All `table` and `table.column` that were delivered. A table without rows counts as delivered."""
+    names = {f"{table}.{name}" for table, columns in delivered.items() for name in columns}
+    return frozenset(names | set(delivered) | {BASE, f"{BASE}.customer_id"})
+
+
+def relations(delivered: Delivered) -> dict[str, Relation]:
+    """Every table of the standard with all its columns and the custom ones."""
+    return {
+        name: table_relation(
+            name, {**{c.name: c.type for c in table.columns.values()}, **delivered.get(name, {})}
+        )
+        for name, table in TABLES.items()
+    }
+
+
+def table_view(name: str, delivered: Delivered, raw: str) -> exp.Select:
+    """A view of table `name` with all columns of the standard: NULL where no source delivers them."""
+    types = relations(delivered)[name].types
+    have = delivered.get(name)
+    if have is None:
+        empty = [
+            exp.alias_(cast(exp.Null(), SQL_TYPES[kind]), key, quoted=True) for key, kind in types.items()
+        ]
+        return exp.select(*empty).where(exp.false())
+    shown = [
+        column(key) if key in have else exp.alias_(cast(exp.Null(), SQL_TYPES[kind]), key, quoted=True)
+        for key, kind in types.items()
+    ]
+    return exp.select(*shown).from_(
+        exp.to_identifier(raw, quoted=True).sql(dialect="duckdb"), dialect="duckdb"
+    )
+
+
+def catalog_of(
+    columns: Iterable[ProfileColumn], delivered: Delivered, as_of: date, *, minor_unit_digits: int = 2,
+    schemes: Mapping[str, tuple[str, ...]] | None = None,
+) -> Catalog:  # fmt: skip
+    """The catalog that rules are checked against: visible profile columns, behaviours, segments."""
+    names = {item.name: Column(item.name, item.type, item.title) for item in columns if not item.hidden}
+    return Catalog(names, schemes or {}, behaviours(present(delivered)), as_of, minor_unit_digits)
+
+
+def _custom(delivered: Delivered) -> list[FeatureDeclaration]:
+    names = [name for name in delivered.get(BASE, {}) if name.startswith("x_")]
+    return [
+        FeatureDeclaration.model_validate(
+            {"name": name, "from": BASE, "sql": exp.to_identifier(name, quoted=True).sql(), "privacy": "personal",
+             "title": {"zh": name.removeprefix("x_"), "en": name.removeprefix("x_")}}
+        )
+        for name in names
+    ]  # fmt: skip
+
+
+__all__ = ["Delivered", "Registry", "catalog_of", "present", "relations", "table_view"]

@@ -1,0 +1,165 @@
+"""Relations: canonical tables and grains, with the type of each column and the facts it needs.
+
+A grain is a named SELECT over tables or other grains, written once in the portable subset. Compiling it types every
+column and follows it back to the columns of canonical tables, so that Kequn knows which features the data allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from sqlglot import exp
+
+from kequn.errors import RuleError
+from kequn.language import Catalog, Column, Type, nearest, portable
+from kequn.language.typer import Typed, Typer, column, whole_money
+
+Needs = frozenset[str]
+"""What must be in the facts: `table` or `table.column`."""
+
+
+@dataclass(frozen=True)
+class Relation:
+    """A table or grain. `select` is None for a table (a view of that name stands in the engine)."""
+
+    name: str
+    types: Mapping[str, Type]
+    needs: Mapping[str, Needs]
+    rows_need: Needs
+    select: exp.Select | None = None
+    inputs: tuple[str, ...] = ()
+    aggregated: bool = False
+
+    def needed(self, columns: Iterable[str]) -> Needs:
+        """What the named columns need, with what the rows themselves need."""
+        return self.rows_need.union(*(self.needs[name] for name in columns if name in self.needs))
+
+
+@dataclass
+class GrainTyper(Typer):
+    """A Typer that knows several sources by alias, and which facts may be missing without harm (inside COALESCE)."""
+
+    sources: Mapping[str, Relation] = field(default_factory=dict)
+    used: set[tuple[str, str]] = field(default_factory=set)
+    optional: bool = False
+
+    def _column(self, node: exp.Expression) -> Typed:
+        assert isinstance(node, exp.Column)
+        name = node.name
+        if not node.table and name.lower() == "as_of":
+            return super()._column(node)
+        owners = [
+            alias
+            for alias, source in self.sources.items()
+            if name in source.types and node.table in ("", alias)
+        ]
+        if len(owners) != 1:
+            known = [known for source in self.sources.values() for known in source.types]
+            raise self.fail("language.unknown_column", node, word=name, near=nearest(name, known))
+        if not self.optional:
+            self.used.add((owners[0], name))
+        tree = column(name) if len(self.sources) == 1 else exp.column(
+            exp.to_identifier(name, quoted=True), table=exp.to_identifier(owners[0], quoted=True)
+        )  # fmt: skip
+        self.columns.add(name)
+        return Typed(tree, self.sources[owners[0]].types[name])
+
+    def _coalesce(self, node: exp.Expression) -> Typed:
+        last = node.expressions[-1]
+        if not isinstance(last, exp.Literal) and type(last) is not exp.Boolean:
+            return super()._coalesce(node)
+        before, self.optional = self.optional, True
+        try:
+            return super()._coalesce(node)
+        finally:
+            self.optional = before
+
+    def needs(self) -> Needs:
+        return frozenset[str]().union(*(self.sources[alias].needs[name] for alias, name in self.used))
+
+
+def typer_over(sources: Mapping[str, Relation], catalog: Catalog, text: str, **flags: bool) -> GrainTyper:
+    """A typer whose names are the columns of `sources` (alias to relation)."""
+    return GrainTyper(
+        Catalog({}, as_of=catalog.as_of, minor_unit_digits=catalog.minor_unit_digits),
+        text,
+        sources=sources,
+        **flags,
+    )
+
+
+def table_relation(name: str, types: Mapping[str, Type]) -> Relation:
+    """A canonical table: each column needs itself, rows need the table."""
+    return Relation(
+        name, types, {column: frozenset({f"{name}.{column}"}) for column in types}, frozenset({name})
+    )
+
+
+def compile_grain(name: str, sql: str, relations: Mapping[str, Relation], catalog: Catalog) -> Relation:
+    """Type a grain's SELECT and follow its columns back to the facts.
+
+    Raises RuleError for anything outside the subset, an unknown name, or a projection without a name.
+    """
+    tree = portable(sql)
+    if not isinstance(tree, exp.Select) or tree.args.get("with_") or tree.args.get("limit"):
+        raise RuleError("profile.grain_shape", word=name, position=0, text=sql)
+    sources = {alias: _relation(table, relations, sql) for alias, table in _tables(tree)}
+    typer = typer_over(sources, catalog, sql, aggregates=True, windows=True)
+    types: dict[str, Type] = {}
+    needs: dict[str, Needs] = {}
+    projections = []
+    for item in tree.expressions:
+        if not item.alias_or_name or isinstance(item, exp.Star):
+            raise RuleError("profile.grain_projection", word=item.sql(), position=0, text=sql)
+        typer.used = set()
+        typed = typer.visit(item.this if isinstance(item, exp.Alias) else item)
+        types[item.alias_or_name] = typed.type
+        needs[item.alias_or_name] = typer.needs()
+        whole = whole_money(typed) if typed.type == "money" else typed.tree
+        projections.append(exp.alias_(whole, item.alias_or_name, quoted=True))
+    select = exp.select(*projections)
+    select.set("from_", tree.args["from_"].copy())
+    select.set("joins", [_typed_join(join, typer) for join in tree.args.get("joins") or []])
+    typer.optional = True
+    if tree.args.get("where"):
+        select.set("where", exp.Where(this=typer.boolean(tree.args["where"].this)))
+    group = tree.args.get("group")
+    if group:
+        select.set("group", exp.Group(expressions=[typer.visit(item).tree for item in group.expressions]))
+    rows_need = frozenset[str]().union(*(source.rows_need for source in sources.values()))
+    inputs = tuple(source.name for source in sources.values())
+    heavy = bool(group) or select.find(exp.Window) is not None
+    return Relation(name, types, needs, rows_need, select, inputs, heavy)
+
+
+def _tables(tree: exp.Select) -> list[tuple[str, exp.Table]]:
+    found = [tree.args["from_"].this, *(join.this for join in tree.args.get("joins") or [])]
+    return [(table.alias_or_name, table) for table in found]
+
+
+def _relation(table: exp.Expression, relations: Mapping[str, Relation], sql: str) -> Relation:
+    if not isinstance(table, exp.Table) or table.name not in relations:
+        word = table.name or table.sql()
+        raise RuleError(
+            "profile.unknown_relation", word=word, position=0, text=sql, near=nearest(word, relations)
+        )
+    return relations[table.name]
+
+
+def _typed_join(join: exp.Join, typer: GrainTyper) -> exp.Join:
+    copy = join.copy()
+    if join.args.get("on"):
+        copy.set("on", typer.boolean(join.args["on"]))
+    return copy
+
+
+def pruned(relation: Relation, wanted: set[str]) -> exp.Select:
+    """The grain's SELECT with only the wanted projections."""
+    assert relation.select is not None
+    select = relation.select.copy()
+    select.set("expressions", [item for item in select.expressions if item.alias_or_name in wanted])
+    return select
+
+
+__all__ = ["GrainTyper", "Needs", "Relation", "compile_grain", "pruned", "table_relation", "typer_over"]
