@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,9 +50,15 @@ class DuckDBEngine:
         except duckdb.Error as error:
             raise EngineError("engine.duckdb_settings", detail=str(error)) from error
 
+    def _relation(self, query: exp.Query) -> Any:
+        return self._guarded(self._con.sql, query.sql(dialect="duckdb"))
+
     def _run(self, sql: str) -> Any:
+        return self._guarded(self._con.execute, sql)
+
+    def _guarded(self, call: Callable[[str], Any], sql: str) -> Any:
         try:
-            return self._con.execute(sql)
+            return call(sql)
         except duckdb.OutOfMemoryException as error:
             raise EngineError("engine.out_of_memory", detail=str(error).splitlines()[0]) from error
         except duckdb.IOException as error:
@@ -67,7 +73,7 @@ class DuckDBEngine:
         self._run(f'CREATE OR REPLACE TEMP VIEW "{name}" AS {body}')
 
     def sql(self, query: exp.Query) -> pa.Table:
-        return self._run(query.sql(dialect="duckdb")).to_arrow_table()
+        return self._relation(query).to_arrow_table()
 
     def scalar(self, query: exp.Query) -> Any:
         row = self._run(query.sql(dialect="duckdb")).fetchone()
@@ -79,20 +85,28 @@ class DuckDBEngine:
         folder.mkdir(parents=True, exist_ok=True)
         order = " ORDER BY " + ", ".join(f'"{column}" NULLS LAST' for column in sort) if sort else ""
         file = folder / f"{prefix}-00000.parquet"
-        body = f"SELECT * FROM ({query.sql(dialect='duckdb')}){order}" if sort else query.sql(dialect="duckdb")
+        body = (
+            f"SELECT * FROM ({query.sql(dialect='duckdb')}){order}" if sort else query.sql(dialect="duckdb")
+        )
         row = self._run(
             f"COPY ({body}) TO {quoted(file.resolve())} (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
         ).fetchone()
         return int(row[0])
 
     def map_arrow(
-        self, query: exp.Query, function: BatchFunction, schema: pa.Schema, folder: Path, *, prefix: str = "part"
+        self,
+        query: exp.Query,
+        function: BatchFunction,
+        schema: pa.Schema,
+        folder: Path,
+        *,
+        prefix: str = "part",
     ) -> int:
         import pyarrow.parquet as pq
 
         folder.mkdir(parents=True, exist_ok=True)
         rows = 0
-        reader = self._run(query.sql(dialect="duckdb")).to_arrow_reader(BATCH_ROWS)
+        reader = self._relation(query).to_arrow_reader(BATCH_ROWS)
         with pq.ParquetWriter(folder / f"{prefix}-00000.parquet", schema, compression="zstd") as writer:
             for batch in reader:
                 scored = function(batch)

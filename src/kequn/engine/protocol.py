@@ -60,7 +60,13 @@ class Engine(Protocol):
         """Write a query as `folder/<prefix>-00000.parquet …`, in the order of `sort`; returns the rows written."""
 
     def map_arrow(
-        self, query: exp.Query, function: BatchFunction, schema: pa.Schema, folder: Path, *, prefix: str = "part"
+        self,
+        query: exp.Query,
+        function: BatchFunction,
+        schema: pa.Schema,
+        folder: Path,
+        *,
+        prefix: str = "part",
     ) -> int:
         """Send a query through `function` batch by batch and write what it returns; returns the rows written."""
 

@@ -69,7 +69,9 @@ def start_session(settings: EngineSettings) -> Any:
     try:
         session = builder.getOrCreate()
     except Exception as error:
-        raise EngineError("engine.spark_start", master=settings.master, detail=str(error).splitlines()[0]) from error
+        raise EngineError(
+            "engine.spark_start", master=settings.master, detail=str(error).splitlines()[0]
+        ) from error
     session.sparkContext.setLogLevel("ERROR")
     return session
 
@@ -124,7 +126,13 @@ class SparkEngine:
         return self._write(frame, folder, prefix)
 
     def map_arrow(
-        self, query: exp.Query, function: BatchFunction, schema: pa.Schema, folder: Path, *, prefix: str = "part"
+        self,
+        query: exp.Query,
+        function: BatchFunction,
+        schema: pa.Schema,
+        folder: Path,
+        *,
+        prefix: str = "part",
     ) -> int:
         from pyspark.sql.pandas.types import from_arrow_schema
 

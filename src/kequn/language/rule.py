@@ -10,7 +10,7 @@ from decimal import Decimal
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from kequn.errors import RuleError
 from kequn.language.subset import AGGREGATES, SCALAR, WINDOWS, position, refuse_outside
@@ -35,7 +35,7 @@ class Expression:
     source: str
     canonical: str
     digest: str
-    tree: exp.Expression
+    tree: exp.Expr
     type: Type
     columns: frozenset[str]
     schemes: frozenset[str] = frozenset()
@@ -46,7 +46,7 @@ class Rule(Expression):
     """An expression that is true, false or unknown for a customer. Unknown (NULL) does not match."""
 
 
-def parse(text: str) -> exp.Expression:
+def parse(text: str) -> exp.Expr:
     """Parse one expression in the DuckDB dialect, with limits checked before the parser sees it.
 
     Raises RuleError for text that is empty, too long, too deeply nested, or holds comments, `;` or several statements.
@@ -54,7 +54,9 @@ def parse(text: str) -> exp.Expression:
     if not isinstance(text, str) or not text.strip():
         raise RuleError("language.empty", word="", position=0, text="")
     if len(text) > MAX_CHARACTERS:
-        raise RuleError("language.too_long", word="", position=MAX_CHARACTERS, text=text[:80], most=MAX_CHARACTERS)
+        raise RuleError(
+            "language.too_long", word="", position=MAX_CHARACTERS, text=text[:80], most=MAX_CHARACTERS
+        )
     for at, character in enumerate(text):
         if ord(character) < 32 and character not in "\t\n\r":
             raise RuleError("language.control_character", word=repr(character), position=at, text=text)
@@ -78,11 +80,13 @@ def _guard_tokens(text: str) -> None:
     depth = 0
     for token in tokens:
         if token.comments:
-            raise RuleError("language.comment", word=token.comments[0].strip(), position=token.start, text=text)
+            raise RuleError(
+                "language.comment", word=token.comments[0].strip(), position=token.start, text=text
+            )
         if token.token_type == TokenType.SEMICOLON:
             raise RuleError("language.semicolon", word=";", position=token.start, text=text)
         depth += {TokenType.L_PAREN: 1, TokenType.R_PAREN: -1}.get(token.token_type, 0)
-        if depth > MAX_NESTING or token.token_type == TokenType.CASE and depth > MAX_NESTING:
+        if depth > MAX_NESTING or (token.token_type == TokenType.CASE and depth > MAX_NESTING):
             raise RuleError("language.too_deep", word="(", position=token.start, text=text, most=MAX_NESTING)
 
 
@@ -91,7 +95,13 @@ def _syntax_error(error: Exception, text: str) -> RuleError:
     first = details[0] if details else {}
     word = str(first.get("highlight") or "")
     at = text.find(word) if word else 0
-    return RuleError("language.syntax", word=word or text[:40], position=max(at, 0), text=text, detail=str(first.get("description", "")))
+    return RuleError(
+        "language.syntax",
+        word=word or text[:40],
+        position=max(at, 0),
+        text=text,
+        detail=str(first.get("description", "")),
+    )
 
 
 def _parameters(parameters: Parameters) -> dict[str, Decimal | str]:
@@ -102,8 +112,8 @@ def _parameters(parameters: Parameters) -> dict[str, Decimal | str]:
     }
 
 
-def _canonical(tree: exp.Expression, parameters: Mapping[str, Decimal | str]) -> str:
-    def bind(node: exp.Expression) -> exp.Expression:
+def _canonical(tree: exp.Expr, parameters: Mapping[str, Decimal | str]) -> str:
+    def bind(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Placeholder) and node.name in parameters:
             value = parameters[node.name]
             if isinstance(value, str):
@@ -133,7 +143,12 @@ def compile_rule(text: str, catalog: Catalog, parameters: Parameters | None = No
 
 
 def compile_expression(
-    text: str, catalog: Catalog, *, aggregates: bool = False, windows: bool = False, parameters: Parameters | None = None
+    text: str,
+    catalog: Catalog,
+    *,
+    aggregates: bool = False,
+    windows: bool = False,
+    parameters: Parameters | None = None,
 ) -> Expression:
     """An expression of any type, for features (`aggregates`) and grains (`windows` too). Money comes out whole."""
     tree = parse(text)
@@ -149,16 +164,25 @@ def compile_expression(
     )  # fmt: skip
 
 
-def matches(rule: Expression) -> exp.Expression:
+def matches(rule: Expression) -> exp.Expr:
     """Membership: true where the rule is true, false where it is false or unknown."""
     return exp.Coalesce(this=rule.tree.copy(), expressions=[exp.false()])
 
 
-def money_literal(value: Decimal | int | float | str, minor_unit_digits: int = 2) -> exp.Expression:
+def money_literal(value: Decimal | int | float | str, minor_unit_digits: int = 2) -> exp.Expr:
     """An amount in major units as a literal in minor units."""
     minor = Decimal(str(value)).scaleb(minor_unit_digits)
     plain = exp.Literal.number(format(abs(minor.normalize()), "f"))
     return exp.paren(exp.Neg(this=plain)) if minor < 0 else plain
 
 
-__all__ = ["Expression", "Rule", "compile_expression", "compile_rule", "matches", "money_literal", "parse", "position"]
+__all__ = [
+    "Expression",
+    "Rule",
+    "compile_expression",
+    "compile_rule",
+    "matches",
+    "money_literal",
+    "parse",
+    "position",
+]

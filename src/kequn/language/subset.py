@@ -13,14 +13,14 @@ from sqlglot.errors import SqlglotError
 
 from kequn.errors import RuleError
 
-STRUCTURE: frozenset[type[exp.Expression]] = frozenset(
+STRUCTURE: frozenset[type[exp.Expr]] = frozenset(
     {
         exp.Select, exp.From, exp.Join, exp.Where, exp.Group, exp.Having, exp.Order, exp.Ordered, exp.Limit, exp.Offset,
         exp.With, exp.CTE, exp.TableAlias, exp.Table, exp.Subquery, exp.Union, exp.Distinct, exp.Alias, exp.Star,
         exp.Window, exp.Filter, exp.Paren, exp.Tuple, exp.Values,
     }
 )  # fmt: skip
-SCALAR: frozenset[type[exp.Expression]] = frozenset(
+SCALAR: frozenset[type[exp.Expr]] = frozenset(
     {
         exp.Column, exp.Identifier, exp.Literal, exp.Boolean, exp.Null, exp.Placeholder, exp.Var, exp.Interval,
         exp.DataType, exp.DataTypeParam,
@@ -31,15 +31,26 @@ SCALAR: frozenset[type[exp.Expression]] = frozenset(
         exp.Extract, exp.DateDiff,
     }
 )  # fmt: skip
-AGGREGATES: frozenset[type[exp.Expression]] = frozenset({exp.Count, exp.Sum, exp.Min, exp.Max})
-WINDOWS: frozenset[type[exp.Expression]] = frozenset({exp.RowNumber, exp.Lag, exp.Lead})
+AGGREGATES: frozenset[type[exp.Expr]] = frozenset({exp.Count, exp.Sum, exp.Min, exp.Max})
+WINDOWS: frozenset[type[exp.Expr]] = frozenset({exp.RowNumber, exp.Lag, exp.Lead})
 SUBSET = STRUCTURE | SCALAR | AGGREGATES | WINDOWS
 
-CAST_TARGETS = {"BIGINT", "DOUBLE", "DATE", "TIMESTAMP", "TEXT", "VARCHAR", "BOOLEAN", "DECIMAL", "INT", "TINYINT"}
+CAST_TARGETS = {
+    "BIGINT",
+    "DOUBLE",
+    "DATE",
+    "TIMESTAMP",
+    "TEXT",
+    "VARCHAR",
+    "BOOLEAN",
+    "DECIMAL",
+    "INT",
+    "TINYINT",
+}
 EXTRACT_PARTS = {"YEAR", "QUARTER", "MONTH", "DAY", "HOUR"}
 
 
-def refuse_outside(tree: exp.Expression, allowed: frozenset[type[exp.Expression]], text: str) -> None:
+def refuse_outside(tree: exp.Expr, allowed: frozenset[type[exp.Expr]], text: str) -> None:
     """Raise RuleError for the first node whose exact class isn't allowed."""
     for node in tree.walk():
         if type(node) not in allowed:
@@ -47,16 +58,18 @@ def refuse_outside(tree: exp.Expression, allowed: frozenset[type[exp.Expression]
         if isinstance(node, exp.Cast) and node.to.this.name not in CAST_TARGETS:
             raise RuleError("language.cast", word=node.to.sql(), position=position(node), text=text)
         if isinstance(node, exp.Extract) and node.this.name.upper() not in EXTRACT_PARTS:
-            raise RuleError("language.outside_subset", word=node.this.name, position=position(node), text=text)
+            raise RuleError(
+                "language.outside_subset", word=node.this.name, position=position(node), text=text
+            )
         if isinstance(node, exp.DateDiff) and (node.args.get("unit") or exp.var("DAY")).name.upper() != "DAY":
             raise RuleError("language.outside_subset", word=node.sql(), position=position(node), text=text)
 
 
-def _name(node: exp.Expression) -> str:
+def _name(node: exp.Expr) -> str:
     return node.sql(dialect="duckdb")[:60] or node.key
 
 
-def position(node: exp.Expression) -> int:
+def position(node: exp.Expr) -> int:
     """Where the node begins in its source (0-based), as far as the parser kept it."""
     starts = [found.meta["start"] for found in node.walk() if "start" in found.meta]
     return min(starts) if starts else 0
@@ -73,7 +86,9 @@ def portable(sql: str) -> exp.Query:
     try:
         tree = sqlglot.parse_one(sql, dialect="duckdb")
     except SqlglotError as error:
-        raise RuleError("language.syntax", word="", position=0, text=sql, detail=str(error).splitlines()[0]) from error
+        raise RuleError(
+            "language.syntax", word="", position=0, text=sql, detail=str(error).splitlines()[0]
+        ) from error
     if not isinstance(tree, exp.Query):
         raise RuleError("language.outside_subset", word=tree.key, position=0, text=sql)
     refuse_outside(tree, SUBSET, sql)

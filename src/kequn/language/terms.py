@@ -63,7 +63,11 @@ def read_term(call: exp.Anonymous, catalog: Catalog, text: str) -> Term:
     filters_known = catalog.behaviours.get(source)
     if filters_known is None:
         raise RuleError(
-            "language.term_unavailable", word=source, position=position(call), text=text, known=sorted(catalog.behaviours)
+            "language.term_unavailable",
+            word=source,
+            position=position(call),
+            text=text,
+            known=sorted(catalog.behaviours),
         )
     days: int | None = None
     filters: list[tuple[str, tuple[str, ...]]] = []
@@ -81,28 +85,38 @@ def read_term(call: exp.Anonymous, catalog: Catalog, text: str) -> Term:
     return Term(function, source, tuple(sorted(filters)), days)
 
 
-def _share(function: str, arguments: list[exp.Expression], catalog: Catalog, text: str, at: int) -> Term:
+def _share(function: str, arguments: list[exp.Expr], catalog: Catalog, text: str, at: int) -> Term:
     column = SHARES[function]
     if len(arguments) != 1 or not (isinstance(arguments[0], exp.Literal) and arguments[0].is_string):
         raise RuleError("language.share_argument", word=function, position=at, text=text)
     if column not in catalog.behaviours.get("orders", {}):
-        raise RuleError("language.term_unavailable", word=column, position=at, text=text, known=sorted(catalog.behaviours))
+        raise RuleError(
+            "language.term_unavailable", word=column, position=at, text=text, known=sorted(catalog.behaviours)
+        )
     return Term(function, "orders", ((column, (arguments[0].name,)),), None)
 
 
-def _argument(argument: exp.Expression, text: str) -> tuple[str, list[str]]:
-    if type(argument) is exp.EQ and type(argument.this) is exp.Column and type(argument.expression) is exp.Literal:
+def _argument(argument: exp.Expr, text: str) -> tuple[str, list[str]]:
+    if (
+        type(argument) is exp.EQ
+        and type(argument.this) is exp.Column
+        and type(argument.expression) is exp.Literal
+    ):
         return argument.this.name.lower(), [argument.expression.name]
-    if type(argument) is exp.In and type(argument.this) is exp.Column and argument.expressions:
-        if all(type(item) is exp.Literal for item in argument.expressions):
-            return argument.this.name.lower(), [item.name for item in argument.expressions]
-    raise RuleError("language.term_argument", word=argument.sql(dialect="duckdb"), position=position(argument), text=text)
+    is_list = type(argument) is exp.In and type(argument.this) is exp.Column and bool(argument.expressions)
+    if is_list and all(type(item) is exp.Literal for item in argument.expressions):
+        return argument.this.name.lower(), [item.name for item in argument.expressions]
+    raise RuleError(
+        "language.term_argument", word=argument.sql(dialect="duckdb"), position=position(argument), text=text
+    )
 
 
-def _days(values: list[str], argument: exp.Expression, text: str) -> int:
+def _days(values: list[str], argument: exp.Expr, text: str) -> int:
     if len(values) == 1 and values[0].isdigit() and 1 <= int(values[0]) <= MAX_DAYS:
         return int(values[0])
-    raise RuleError("language.term_days", word=",".join(values), position=position(argument), text=text, most=MAX_DAYS)
+    raise RuleError(
+        "language.term_days", word=",".join(values), position=position(argument), text=text, most=MAX_DAYS
+    )
 
 
 __all__ = ["FUNCTIONS", "Term", "read_term"]

@@ -28,7 +28,7 @@ class Typed:
     """A tree with its type. `constant` is the value of a numeric literal; `exact` is false for money that holds fractions
     of a minor unit."""
 
-    tree: exp.Expression
+    tree: exp.Expr
     type: Type
     constant: Decimal | None = None
     exact: bool = True
@@ -36,7 +36,7 @@ class Typed:
     is_comparison: bool = False
 
 
-def cast(tree: exp.Expression, target: str) -> exp.Expression:
+def cast(tree: exp.Expr, target: str) -> exp.Expr:
     return exp.cast(tree, target, dialect="duckdb")
 
 
@@ -45,19 +45,21 @@ def column(name: str) -> exp.Column:
     return exp.column(exp.to_identifier(name, quoted=True))
 
 
-def safe_divide(numerator: exp.Expression, denominator: exp.Expression) -> exp.Expression:
+def safe_divide(numerator: exp.Expr, denominator: exp.Expr) -> exp.Expr:
     """Real division that gives NULL for zero."""
     return exp.paren(
         exp.Div(
             this=cast(numerator, "DOUBLE"),
-            expression=exp.Nullif(this=cast(denominator, "DOUBLE"), expression=cast(exp.Literal.number(0), "DOUBLE")),
+            expression=exp.Nullif(
+                this=cast(denominator, "DOUBLE"), expression=cast(exp.Literal.number(0), "DOUBLE")
+            ),
             typed=False,
             safe=False,
         )
     )
 
 
-def whole_money(typed: Typed) -> exp.Expression:
+def whole_money(typed: Typed) -> exp.Expr:
     """Money rounded half up to whole minor units."""
     if typed.exact:
         return typed.tree
@@ -78,24 +80,24 @@ class Typer:
     schemes: set[str] = field(default_factory=set)
     terms: dict[str, Term] = field(default_factory=dict)
 
-    def fail(self, code: str, node: exp.Expression, **fields: object) -> RuleError:
+    def fail(self, code: str, node: exp.Expr, **fields: object) -> RuleError:
         word = fields.pop("word", None) or node.sql(dialect="duckdb")
         return RuleError(code, word=str(word)[:200], position=position(node), text=self.text[:500], **fields)
 
-    def visit(self, node: exp.Expression) -> Typed:
-        method: Callable[[exp.Expression], Typed] | None = getattr(self, f"_{type(node).__name__.lower()}", None)
+    def visit(self, node: exp.Expr) -> Typed:
+        method: Callable[[exp.Expr], Typed] | None = getattr(self, f"_{type(node).__name__.lower()}", None)
         if method is None:
             raise self.fail("language.outside_subset", node)
         return method(node)
 
-    def boolean(self, node: exp.Expression) -> exp.Expression:
+    def boolean(self, node: exp.Expr) -> exp.Expr:
         typed = self.visit(node)
         if typed.type != "boolean":
             raise self.fail("language.needs_condition", node, found=typed.type)
         return typed.tree
 
     # names and literals
-    def _column(self, node: exp.Expression) -> Typed:
+    def _column(self, node: exp.Expr) -> Typed:
         assert isinstance(node, exp.Column)
         if node.table:
             raise self.fail("language.qualified", node)
@@ -104,12 +106,15 @@ class Typer:
             return Typed(self._date_literal(self.catalog.as_of), "date")
         found = self.catalog.find(name)
         if found is None:
-            known = [*self.catalog.columns, *(c.title["zh"] for c in self.catalog.columns.values() if "zh" in c.title)]
+            known = [
+                *self.catalog.columns,
+                *(c.title["zh"] for c in self.catalog.columns.values() if "zh" in c.title),
+            ]
             raise self.fail("language.unknown_column", node, word=name, near=nearest(name, known))
         self.columns.add(found.name)
         return Typed(column(found.name), found.type)
 
-    def _literal(self, node: exp.Expression) -> Typed:
+    def _literal(self, node: exp.Expr) -> Typed:
         assert isinstance(node, exp.Literal)
         if node.is_string:
             if "\x00" in node.name:
@@ -117,7 +122,7 @@ class Typer:
             return Typed(exp.Literal.string(node.name), "text", is_text_literal=True)
         return self._number(node.name, node)
 
-    def _number(self, written: str, node: exp.Expression) -> Typed:
+    def _number(self, written: str, node: exp.Expr) -> Typed:
         try:
             value = Decimal(written)
         except InvalidOperation as error:
@@ -131,46 +136,61 @@ class Typer:
             return Typed(_number_tree(value.to_integral_value()), "integer", constant=value)
         return Typed(cast(_number_tree(value), "DOUBLE"), "number", constant=value)
 
-    def _placeholder(self, node: exp.Expression) -> Typed:
+    def _placeholder(self, node: exp.Expr) -> Typed:
         name = node.name
         if name not in self.parameters:
-            raise self.fail("language.unknown_parameter", node, word=name, near=nearest(name, self.parameters))
+            raise self.fail(
+                "language.unknown_parameter", node, word=name, near=nearest(name, self.parameters)
+            )
         value = self.parameters[name]
         if isinstance(value, str):
             return Typed(exp.Literal.string(value), "text", is_text_literal=True)
         return self._constant(value)
 
-    def _boolean(self, node: exp.Expression) -> Typed:
+    def _boolean(self, node: exp.Expr) -> Typed:
         return Typed(exp.Boolean(this=bool(node.this)), "boolean")
 
-    def _null(self, node: exp.Expression) -> Typed:
+    def _null(self, node: exp.Expr) -> Typed:
         raise self.fail("language.null", node)
 
-    def _paren(self, node: exp.Expression) -> Typed:
+    def _paren(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
-        return Typed(exp.paren(inner.tree), inner.type, inner.constant, inner.exact, inner.is_text_literal, inner.is_comparison)
+        return Typed(
+            exp.paren(inner.tree),
+            inner.type,
+            inner.constant,
+            inner.exact,
+            inner.is_text_literal,
+            inner.is_comparison,
+        )
 
     # conditions
-    def _and(self, node: exp.Expression) -> Typed:
-        return Typed(exp.And(this=self._operand(node.this), expression=self._operand(node.expression)), "boolean")
+    def _and(self, node: exp.Expr) -> Typed:
+        return Typed(
+            exp.And(this=self._operand(node.this), expression=self._operand(node.expression)), "boolean"
+        )
 
-    def _or(self, node: exp.Expression) -> Typed:
-        return Typed(exp.Or(this=self._operand(node.this), expression=self._operand(node.expression)), "boolean")
+    def _or(self, node: exp.Expr) -> Typed:
+        return Typed(
+            exp.Or(this=self._operand(node.this), expression=self._operand(node.expression)), "boolean"
+        )
 
-    def _operand(self, node: exp.Expression) -> exp.Expression:
+    def _operand(self, node: exp.Expr) -> exp.Expr:
         tree = self.boolean(node)
         return exp.paren(tree) if isinstance(tree, (exp.And, exp.Or)) else tree
 
-    def _not(self, node: exp.Expression) -> Typed:
+    def _not(self, node: exp.Expr) -> Typed:
         tree = self.boolean(node.this)
         return Typed(exp.Not(this=exp.paren(tree)), "boolean", is_comparison=True)
 
-    def _is(self, node: exp.Expression) -> Typed:
+    def _is(self, node: exp.Expr) -> Typed:
         if type(node.expression) is not exp.Null:
             raise self.fail("language.is", node)
-        return Typed(exp.Is(this=self.visit(node.this).tree, expression=exp.Null()), "boolean", is_comparison=True)
+        return Typed(
+            exp.Is(this=self.visit(node.this).tree, expression=exp.Null()), "boolean", is_comparison=True
+        )
 
-    def _compare(self, node: exp.Expression) -> Typed:
+    def _compare(self, node: exp.Expr) -> Typed:
         left, right = self.visit(node.this), self.visit(node.expression)
         if left.is_comparison or right.is_comparison:
             raise self.fail("language.chained", node)
@@ -181,13 +201,15 @@ class Typer:
 
     _eq = _neq = _gt = _gte = _lt = _lte = _compare
 
-    def _between(self, node: exp.Expression) -> Typed:
+    def _between(self, node: exp.Expr) -> Typed:
         value = self.visit(node.this)
         value, low = self._unified(value, self.visit(node.args["low"]), node)
         value, high = self._unified(value, self.visit(node.args["high"]), node)
-        return Typed(exp.Between(this=value.tree, low=low.tree, high=high.tree), "boolean", is_comparison=True)
+        return Typed(
+            exp.Between(this=value.tree, low=low.tree, high=high.tree), "boolean", is_comparison=True
+        )
 
-    def _in(self, node: exp.Expression) -> Typed:
+    def _in(self, node: exp.Expr) -> Typed:
         if node.args.get("query") or node.args.get("unnest") or not node.expressions:
             raise self.fail("language.in", node)
         value = self.visit(node.this)
@@ -200,7 +222,7 @@ class Typer:
             items.append(member.tree)
         return Typed(exp.In(this=value.tree, expressions=items), "boolean", is_comparison=True)
 
-    def _like(self, node: exp.Expression) -> Typed:
+    def _like(self, node: exp.Expr) -> Typed:
         value, pattern = self.visit(node.this), self.visit(node.expression)
         if value.type != "text" or not pattern.is_text_literal:
             raise self.fail("language.types", node, left=value.type, right=pattern.type)
@@ -209,20 +231,26 @@ class Typer:
         return Typed(exp.Like(this=value.tree, expression=pattern.tree), "boolean", is_comparison=True)
 
     # arithmetic
-    def _neg(self, node: exp.Expression) -> Typed:
+    def _neg(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
         if inner.constant is not None:
             return self._constant(-inner.constant)
         self._need_amount(inner, node)
         return Typed(exp.Neg(this=inner.tree), inner.type, exact=inner.exact)
 
-    def _sum_of(self, node: exp.Expression) -> Typed:
+    def _sum_of(self, node: exp.Expr) -> Typed:
         if type(node.expression) is exp.Interval:
             return self._shifted_date(node)
         left, right = self.visit(node.this), self.visit(node.expression)
         if left.constant is not None and right.constant is not None:
-            return self._constant(left.constant + (right.constant if type(node) is exp.Add else -right.constant))
-        if type(node) is exp.Sub and left.type in {"date", "timestamp"} and right.type in {"date", "timestamp"}:
+            return self._constant(
+                left.constant + (right.constant if type(node) is exp.Add else -right.constant)
+            )
+        if (
+            type(node) is exp.Sub
+            and left.type in {"date", "timestamp"}
+            and right.type in {"date", "timestamp"}
+        ):
             return Typed(days_between(right.tree, left.tree), "integer")
         self._need_amount(left, node)
         self._need_amount(right, node)
@@ -232,7 +260,7 @@ class Typer:
 
     _add = _sub = _sum_of
 
-    def _mul(self, node: exp.Expression) -> Typed:
+    def _mul(self, node: exp.Expr) -> Typed:
         left, right = self.visit(node.this), self.visit(node.expression)
         if left.constant is not None and right.constant is not None:
             return self._constant(left.constant * right.constant)
@@ -244,7 +272,7 @@ class Typer:
         tree = exp.Mul(this=cast(left.tree, "DOUBLE"), expression=cast(right.tree, "DOUBLE"))
         return Typed(exp.paren(tree), "money" if money else "number", exact=not money)
 
-    def _div(self, node: exp.Expression) -> Typed:
+    def _div(self, node: exp.Expr) -> Typed:
         left, right = self.visit(node.this), self.visit(node.expression)
         if left.constant is not None and right.constant:
             return self._constant(left.constant / right.constant)
@@ -253,15 +281,17 @@ class Typer:
         if right.type == "money" and left.type != "money":
             raise self.fail("language.types", node, left=left.type, right="money")
         is_money = left.type == "money" and right.type != "money"
-        return Typed(safe_divide(left.tree, right.tree), "money" if is_money else "number", exact=not is_money)
+        return Typed(
+            safe_divide(left.tree, right.tree), "money" if is_money else "number", exact=not is_money
+        )
 
-    def _mod(self, node: exp.Expression) -> Typed:
+    def _mod(self, node: exp.Expr) -> Typed:
         left, right = self.visit(node.this), self.visit(node.expression)
         if left.type != "integer" or right.type != "integer" or not right.constant:
             raise self.fail("language.types", node, left=left.type, right=right.type)
         return Typed(exp.Mod(this=exp.paren(left.tree), expression=right.tree), "integer")
 
-    def _shifted_date(self, node: exp.Expression) -> Typed:
+    def _shifted_date(self, node: exp.Expr) -> Typed:
         base = self.visit(node.this)
         if base.type not in {"date", "timestamp"}:
             raise self.fail("language.types", node, left=base.type, right="interval")
@@ -279,7 +309,7 @@ class Typer:
         step = exp.Interval(this=exp.Literal.string(str(number)), unit=exp.var(unit))
         return Typed(cast(exp.Add(this=cast(base.tree, "DATE"), expression=step), "DATE"), "date")
 
-    def _interval(self, count: exp.Expression, node: exp.Expression) -> int:
+    def _interval(self, count: exp.Expr, node: exp.Expr) -> int:
         written = self.parameters.get(count.name) if type(count) is exp.Placeholder else count.name
         try:
             number = int(str(written))
@@ -290,7 +320,7 @@ class Typer:
         return number
 
     # functions
-    def _coalesce(self, node: exp.Expression) -> Typed:
+    def _coalesce(self, node: exp.Expr) -> Typed:
         first, *rest = [self.visit(item) for item in (node.this, *node.expressions)]
         members = [first]
         for item in rest:
@@ -299,17 +329,21 @@ class Typer:
         tree = exp.Coalesce(this=members[0].tree, expressions=[item.tree for item in members[1:]])
         return Typed(tree, members[0].type, exact=all(item.exact for item in members))
 
-    def _least(self, node: exp.Expression) -> Typed:
+    def _least(self, node: exp.Expr) -> Typed:
         whole = self._coalesce(node)
-        return Typed(type(node)(this=whole.tree.this, expressions=whole.tree.expressions), whole.type, exact=whole.exact)
+        return Typed(
+            type(node)(this=whole.tree.this, expressions=whole.tree.expressions),
+            whole.type,
+            exact=whole.exact,
+        )
 
     _greatest = _least
 
-    def _nullif(self, node: exp.Expression) -> Typed:
+    def _nullif(self, node: exp.Expr) -> Typed:
         left, right = self._unified(self.visit(node.this), self.visit(node.expression), node)
         return Typed(exp.Nullif(this=left.tree, expression=right.tree), left.type, exact=left.exact)
 
-    def _case(self, node: exp.Expression) -> Typed:
+    def _case(self, node: exp.Expr) -> Typed:
         if node.this is not None:
             raise self.fail("language.case_operand", node)
         whens = [(self.boolean(branch.this), branch.args["true"]) for branch in node.args["ifs"]]
@@ -331,14 +365,14 @@ class Typer:
         tree = exp.Case(ifs=branches, default=last.tree if last is not None else None)
         return Typed(tree, kind.type, exact=all(item is None or item.exact for item in final))
 
-    def _same(self, node: exp.Expression) -> Typed:
+    def _same(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
         self._need_amount(inner, node)
         return Typed(type(node)(this=inner.tree), inner.type, exact=inner.exact)
 
     _abs = _same
 
-    def _whole(self, node: exp.Expression) -> Typed:
+    def _whole(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
         if inner.type not in NUMERIC:
             raise self.fail("language.types", node, left=inner.type, right="number")
@@ -346,7 +380,7 @@ class Typer:
 
     _floor = _ceil = _whole
 
-    def _sqrt(self, node: exp.Expression) -> Typed:
+    def _sqrt(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
         if inner.type not in NUMERIC:
             raise self.fail("language.types", node, left=inner.type, right="number")
@@ -354,7 +388,7 @@ class Typer:
         guard = exp.GTE(this=cast(inner.tree, "DOUBLE"), expression=cast(exp.Literal.number(0), "DOUBLE"))
         return Typed(exp.Case(ifs=[exp.If(this=guard, true=root)]), "number")
 
-    def _text_function(self, node: exp.Expression) -> Typed:
+    def _text_function(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
         if inner.type != "text":
             raise self.fail("language.types", node, left=inner.type, right="text")
@@ -362,40 +396,48 @@ class Typer:
 
     _lower = _upper = _trim = _length = _text_function
 
-    def _startswith(self, node: exp.Expression) -> Typed:
+    def _startswith(self, node: exp.Expr) -> Typed:
         value, head = self.visit(node.this), self.visit(node.expression)
         if value.type != "text" or head.type != "text":
             raise self.fail("language.types", node, left=value.type, right=head.type)
         return Typed(exp.StartsWith(this=value.tree, expression=head.tree), "boolean", is_comparison=True)
 
-    def _substring(self, node: exp.Expression) -> Typed:
+    def _substring(self, node: exp.Expr) -> Typed:
         value, start = self.visit(node.this), self.visit(node.args["start"])
         length = self.visit(node.args["length"]) if node.args.get("length") else None
-        if value.type != "text" or not start.constant or start.constant < 1 or (length and length.constant is None):
+        if (
+            value.type != "text"
+            or not start.constant
+            or start.constant < 1
+            or (length and length.constant is None)
+        ):
             raise self.fail("language.types", node, left=value.type, right=start.type)
-        return Typed(exp.Substring(this=value.tree, start=start.tree, length=length.tree if length else None), "text")
+        return Typed(
+            exp.Substring(this=value.tree, start=start.tree, length=length.tree if length else None), "text"
+        )
 
-    def _dpipe(self, node: exp.Expression) -> Typed:
+    def _dpipe(self, node: exp.Expr) -> Typed:
         left, right = self.visit(node.this), self.visit(node.expression)
         if left.type != "text" or right.type != "text":
             raise self.fail("language.types", node, left=left.type, right=right.type)
         return Typed(exp.DPipe(this=left.tree, expression=right.tree, safe=True), "text")
 
-    def _extract(self, node: exp.Expression) -> Typed:
+    def _extract(self, node: exp.Expr) -> Typed:
         part, inner = node.this.name.upper(), self.visit(node.expression)
         wanted = {"timestamp"} if part == "HOUR" else {"date", "timestamp"}
         if part not in {"YEAR", "QUARTER", "MONTH", "DAY", "HOUR"} or inner.type not in wanted:
             raise self.fail("language.types", node, left=part, right=inner.type)
         return Typed(cast(exp.Extract(this=exp.var(part), expression=inner.tree), "BIGINT"), "integer")
 
-    def _datediff(self, node: exp.Expression) -> Typed:
+    def _datediff(self, node: exp.Expr) -> Typed:
         later, earlier = self.visit(node.this), self.visit(node.expression)
         unit = (node.args.get("unit") or exp.var("DAY")).name.upper()
         if {later.type, earlier.type} - {"date", "timestamp"} or unit != "DAY":
             raise self.fail("language.types", node, left=earlier.type, right=later.type)
         return Typed(days_between(earlier.tree, later.tree), "integer")
 
-    def _cast(self, node: exp.Expression) -> Typed:
+    def _cast(self, node: exp.Expr) -> Typed:
+        assert isinstance(node, exp.Cast)
         target = node.to.this.name
         if target == "DATE":
             if isinstance(node.this, exp.Literal) and node.this.is_string:
@@ -412,14 +454,17 @@ class Typer:
         raise self.fail("language.types", node, left=inner.type, right=target.lower())
 
     # behaviour, segments
-    def _anonymous(self, node: exp.Expression) -> Typed:
+    def _anonymous(self, node: exp.Expr) -> Typed:
         assert isinstance(node, exp.Anonymous)
         function = str(node.this).lower()
         if function == "segment":
             return self._segment(node)
         if function not in FUNCTIONS:
             raise self.fail(
-                "language.unknown_function", node, word=function, near=nearest(function, [*FUNCTIONS, "segment"])
+                "language.unknown_function",
+                node,
+                word=function,
+                near=nearest(function, [*FUNCTIONS, "segment"]),
             )
         term = read_term(node, self.catalog, self.text)
         self.terms[term.name] = term
@@ -431,12 +476,14 @@ class Typer:
             raise self.fail("language.segment_argument", node)
         scheme = arguments[0].name
         if scheme not in self.catalog.schemes:
-            raise self.fail("language.unknown_scheme", node, word=scheme, near=nearest(scheme, self.catalog.schemes))
+            raise self.fail(
+                "language.unknown_scheme", node, word=scheme, near=nearest(scheme, self.catalog.schemes)
+            )
         self.schemes.add(scheme)
         return Typed(column(f"seg_{scheme}"), "text")
 
     # aggregates and windows: features and grains only
-    def _aggregate(self, node: exp.Expression) -> Typed:
+    def _aggregate(self, node: exp.Expr) -> Typed:
         if not self.aggregates:
             raise self.fail("language.aggregate", node)
         if type(node) is exp.Count:
@@ -452,17 +499,19 @@ class Typer:
 
     _sum = _min = _max = _aggregate
 
-    def _count(self, node: exp.Expression) -> Typed:
+    def _count(self, node: exp.Expr) -> Typed:
         if not self.aggregates:
             raise self.fail("language.aggregate", node)
         inner = node.this
         if type(inner) is exp.Distinct:
-            counted: exp.Expression = exp.Distinct(expressions=[self.visit(item).tree for item in inner.expressions])
+            counted: exp.Expr = exp.Distinct(
+                expressions=[self.visit(item).tree for item in inner.expressions]
+            )
         else:
             counted = exp.Star() if type(inner) is exp.Star else self.visit(inner).tree
         return Typed(exp.Count(this=counted, big_int=True), "integer")
 
-    def _filter(self, node: exp.Expression) -> Typed:
+    def _filter(self, node: exp.Expr) -> Typed:
         inner = self.visit(node.this)
         where = exp.Where(this=self.boolean(node.expression.this))
         if isinstance(inner.tree, exp.Cast):
@@ -470,7 +519,7 @@ class Typer:
             return inner
         return Typed(exp.Filter(this=inner.tree, expression=where), inner.type, exact=inner.exact)
 
-    def _window(self, node: exp.Expression) -> Typed:
+    def _window(self, node: exp.Expr) -> Typed:
         if not self.windows:
             raise self.fail("language.aggregate", node)
         partition = [self.visit(item).tree for item in node.args.get("partition_by") or []]
@@ -490,7 +539,7 @@ class Typer:
         )
         return Typed(cast(window, "BIGINT") if wrap else window, inner.type, exact=inner.exact)
 
-    def _window_function(self, node: exp.Expression, ordered: bool) -> Typed:
+    def _window_function(self, node: exp.Expr, ordered: bool) -> Typed:
         if type(node) in (exp.RowNumber, exp.Lag, exp.Lead) and not ordered:
             raise self.fail("language.window_order", node)
         if type(node) is exp.RowNumber:
@@ -501,7 +550,7 @@ class Typer:
         return self._aggregate(node)
 
     # agreement of two sides
-    def _unified(self, left: Typed, right: Typed, node: exp.Expression) -> tuple[Typed, Typed]:
+    def _unified(self, left: Typed, right: Typed, node: exp.Expr) -> tuple[Typed, Typed]:
         if left.type == "money" and right.constant is not None and right.type != "money":
             return left, self._scaled(right, node)
         if right.type == "money" and left.constant is not None and left.type != "money":
@@ -521,45 +570,50 @@ class Typer:
     def _as_double(self, item: Typed) -> Typed:
         return item if item.type == "number" else Typed(cast(item.tree, "DOUBLE"), "number", item.constant)
 
-    def _scaled(self, item: Typed, node: exp.Expression) -> Typed:
+    def _scaled(self, item: Typed, node: exp.Expr) -> Typed:
         assert item.constant is not None
         minor = item.constant.scaleb(self.catalog.minor_unit_digits)
         if abs(minor) > MAX_INTEGER:
             raise self.fail("language.number", node)
         return Typed(_number_tree(minor), "money", exact=minor == minor.to_integral_value())
 
-    def _as_date(self, item: Typed, node: exp.Expression) -> Typed:
+    def _as_date(self, item: Typed, node: exp.Expr) -> Typed:
         return Typed(self._date_literal(self._parsed_date(item.tree.name, node)), "date")
 
-    def _parsed_date(self, written: str, node: exp.Expression) -> date:
+    def _parsed_date(self, written: str, node: exp.Expr) -> date:
         try:
             return date.fromisoformat(written)
         except ValueError as error:
             raise self.fail("language.date", node, word=written) from error
 
-    def _date_literal(self, day: date) -> exp.Expression:
+    def _date_literal(self, day: date) -> exp.Expr:
         return cast(exp.Literal.string(day.isoformat()), "DATE")
 
-    def _need_amount(self, item: Typed, node: exp.Expression) -> None:
+    def _need_amount(self, item: Typed, node: exp.Expr) -> None:
         if item.type not in NUMERIC and item.type != "money":
             raise self.fail("language.types", node, left=item.type, right="number")
 
 
-def _number_tree(value: Decimal) -> exp.Expression:
+def _number_tree(value: Decimal) -> exp.Expr:
     plain = exp.Literal.number(format(abs(value), "f"))
     return exp.paren(exp.Neg(this=plain)) if value < 0 else plain
 
 
-def _literal_date(tree: exp.Expression) -> date | None:
+def _literal_date(tree: exp.Expr) -> date | None:
     if isinstance(tree, exp.Cast) and isinstance(tree.this, exp.Literal) and tree.to.this.name == "DATE":
         return date.fromisoformat(tree.this.name)
     return None
 
 
-def days_between(earlier: exp.Expression, later: exp.Expression) -> exp.Expression:
+def days_between(earlier: exp.Expr, later: exp.Expr) -> exp.Expr:
     """Whole days between two dates; timestamps are cut to dates first, because engines count 24-hour periods otherwise."""
     return cast(
-        exp.DateDiff(this=cast(later, "DATE"), expression=cast(earlier, "DATE"), unit=exp.var("DAY"), date_part_boundary=True),
+        exp.DateDiff(
+            this=cast(later, "DATE"),
+            expression=cast(earlier, "DATE"),
+            unit=exp.var("DAY"),
+            date_part_boundary=True,
+        ),
         "BIGINT",
     )
 

@@ -41,7 +41,7 @@ class FeatureDeclaration(BaseModel):
     sql: str
     type: Type | None = None
     empty: int | float | str | bool | None = None
-    title: dict[Literal["zh", "en"], str] = Field(default_factory=dict)
+    title: dict[str, str] = Field(default_factory=dict)
     unit: str | None = None
     model: Model7 | None = None
     basis: Literal["external", "internal", "behaviour"] | None = None
@@ -115,9 +115,10 @@ def load_features(path: Path) -> FeatureFile:
 def all_declarations(extra: Sequence[FeatureFile] = ()) -> tuple[dict[str, str], list[FeatureDeclaration]]:
     """Grains by name and all features, with each file's model and basis filled in."""
     grains: dict[str, str] = {}
+    for file in (*library(), *extra):
+        grains.update(file.grains)
     features: list[FeatureDeclaration] = []
     for file in (*extra, *library()):
-        grains.update({name: sql for name, sql in file.grains.items() if name not in grains})
         for declaration in file.features:
             defaults = {"model": declaration.model or file.model, "basis": declaration.basis or file.basis}
             features.extend(item.model_copy(update=defaults) for item in expanded(declaration))

@@ -9,7 +9,7 @@ from datetime import date
 from sqlglot import exp
 
 from kequn.errors import ConfigError, RuleError
-from kequn.language import SQL_TYPES, Catalog, Column, Term, Type, nearest
+from kequn.language import SQL_TYPES, Catalog, Column, Type, nearest
 from kequn.language.typer import cast, column, whole_money
 from kequn.profile.declaration import NAME, FeatureDeclaration
 from kequn.profile.relation import Needs, Relation, compile_grain, pruned, typer_over
@@ -62,7 +62,7 @@ class Built:
     """A feature whose expression is compiled; `uses` are the names it takes from its source."""
 
     declaration: FeatureDeclaration
-    tree: exp.Expression
+    tree: exp.Expr
     type: Type
     uses: frozenset[str]
     too_early: bool
@@ -158,9 +158,7 @@ class Planner:
         self._add(declaration, tree, typed.type, frozenset(typer.columns))
         return True
 
-    def _add(
-        self, declaration: FeatureDeclaration, tree: exp.Expression, kind: Type, uses: frozenset[str]
-    ) -> None:
+    def _add(self, declaration: FeatureDeclaration, tree: exp.Expr, kind: Type, uses: frozenset[str]) -> None:
         wanted = declaration.type
         if wanted is not None and wanted != kind:
             if not (wanted in ("number", "decimal") and kind in ("integer", "number", "decimal")):
@@ -217,7 +215,7 @@ class Planner:
 
     def _shared(self, sources: Mapping[str, list[Built]], used: Mapping[str, set[str]]) -> set[str]:
         """Grains that are costly and read more than once: they become CTEs, the others are inlined."""
-        readers: dict[str, int] = {name: 1 for name in sources}
+        readers: dict[str, int] = dict.fromkeys(sources, 1)
         for name in used:
             for source in self.relations[name].inputs:
                 readers[source] = readers.get(source, 0) + 1
@@ -236,7 +234,7 @@ class Planner:
     def _joined(
         self, sources: Mapping[str, list[Built]], used: Mapping[str, set[str]], shared: set[str]
     ) -> exp.Select:
-        projections: list[exp.Expression] = []
+        projections: list[exp.Expr] = []
         joins: list[tuple[exp.Select, str]] = []
         base_alias = "c"
         for number, (name, items) in enumerate(sources.items()):
@@ -276,9 +274,9 @@ class Planner:
             query = query.join(inner.subquery(alias), on=on, join_type="left", copy=False)
         return query
 
-    def _filled(self, item: Built, alias: str) -> exp.Expression:
+    def _filled(self, item: Built, alias: str) -> exp.Expr:
         name = item.declaration.name
-        value: exp.Expression = exp.column(exp.to_identifier(name, quoted=True), table=alias)
+        value: exp.Expr = exp.column(exp.to_identifier(name, quoted=True), table=alias)
         if item.declaration.empty is not None:
             literal = exp.convert(item.declaration.empty)
             value = exp.Coalesce(this=value, expressions=[cast(literal, SQL_TYPES[item.type])])
@@ -319,7 +317,7 @@ def _described(item: Built) -> ProfileColumn:
     )  # fmt: skip
 
 
-def _parsed(sql: str) -> exp.Expression:
+def _parsed(sql: str) -> exp.Expr:
     from kequn.language.rule import FEATURE_NODES, parse
     from kequn.language.subset import refuse_outside
 
@@ -328,7 +326,7 @@ def _parsed(sql: str) -> exp.Expression:
     return tree
 
 
-def _qualified(tree: exp.Expression, alias: str) -> exp.Expression:
+def _qualified(tree: exp.Expr, alias: str) -> exp.Expr:
     copy = tree.copy()
     for node in copy.find_all(exp.Column):
         node.set("table", exp.to_identifier(alias))

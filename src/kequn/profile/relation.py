@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from sqlglot import exp
 
 from kequn.errors import RuleError
-from kequn.language import Catalog, Column, Type, nearest, portable
+from kequn.language import Catalog, Type, nearest, portable
 from kequn.language.typer import Typed, Typer, column, whole_money
 
 Needs = frozenset[str]
@@ -44,7 +44,7 @@ class GrainTyper(Typer):
     used: set[tuple[str, str]] = field(default_factory=set)
     optional: bool = False
 
-    def _column(self, node: exp.Expression) -> Typed:
+    def _column(self, node: exp.Expr) -> Typed:
         assert isinstance(node, exp.Column)
         name = node.name
         if not node.table and name.lower() == "as_of":
@@ -65,7 +65,7 @@ class GrainTyper(Typer):
         self.columns.add(name)
         return Typed(tree, self.sources[owners[0]].types[name])
 
-    def _coalesce(self, node: exp.Expression) -> Typed:
+    def _coalesce(self, node: exp.Expr) -> Typed:
         last = node.expressions[-1]
         if not isinstance(last, exp.Literal) and type(last) is not exp.Boolean:
             return super()._coalesce(node)
@@ -79,14 +79,17 @@ class GrainTyper(Typer):
         return frozenset[str]().union(*(self.sources[alias].needs[name] for alias, name in self.used))
 
 
-def typer_over(sources: Mapping[str, Relation], catalog: Catalog, text: str, **flags: bool) -> GrainTyper:
+def typer_over(
+    sources: Mapping[str, Relation],
+    catalog: Catalog,
+    text: str,
+    *,
+    aggregates: bool = False,
+    windows: bool = False,
+) -> GrainTyper:
     """A typer whose names are the columns of `sources` (alias to relation)."""
-    return GrainTyper(
-        Catalog({}, as_of=catalog.as_of, minor_unit_digits=catalog.minor_unit_digits),
-        text,
-        sources=sources,
-        **flags,
-    )
+    bare = Catalog({}, as_of=catalog.as_of, minor_unit_digits=catalog.minor_unit_digits)
+    return GrainTyper(bare, text, sources=sources, aggregates=aggregates, windows=windows)
 
 
 def table_relation(name: str, types: Mapping[str, Type]) -> Relation:
@@ -138,7 +141,7 @@ def _tables(tree: exp.Select) -> list[tuple[str, exp.Table]]:
     return [(table.alias_or_name, table) for table in found]
 
 
-def _relation(table: exp.Expression, relations: Mapping[str, Relation], sql: str) -> Relation:
+def _relation(table: exp.Expr, relations: Mapping[str, Relation], sql: str) -> Relation:
     if not isinstance(table, exp.Table) or table.name not in relations:
         word = table.name or table.sql()
         raise RuleError(

@@ -10,7 +10,6 @@ from kequn.errors import RuleError
 from kequn.language import Term, Type
 from kequn.profile.declaration import FeatureDeclaration
 
-
 ORDER_FILTERS = ("channel", "store_id", "coupon_id", "occasion")
 LINE_FILTERS = ("category", "subcategory", "brand", "product_id")
 EVENT_FILTERS = ("type", "page", "product_id", "channel", "platform", "device", "os", "browser")
@@ -22,7 +21,7 @@ def behaviours(present: frozenset[str]) -> Mapping[str, Mapping[str, Type]]:
     if "orders" in present:
         names = [name for name in ORDER_FILTERS if f"orders.{name}" in present]
         names += [name for name in LINE_FILTERS if f"order_lines.{name}" in present]
-        found["orders"] = {name: "text" for name in names}
+        found["orders"] = dict.fromkeys(names, "text")
     if "events" in present:
         found["events"] = {name: "text" for name in EVENT_FILTERS if f"events.{name}" in present}
     return found
@@ -35,7 +34,7 @@ def term_features(terms: Iterable[Term]) -> list[FeatureDeclaration]:
 
 def _feature(term: Term) -> FeatureDeclaration:
     names = {name for name, _ in term.filters}
-    on_lines = bool(names & set(LINE_FILTERS)) and term.source == "orders" or term.function == "quantity"
+    on_lines = (bool(names & set(LINE_FILTERS)) and term.source == "orders") or term.function == "quantity"
     if on_lines and names & set(ORDER_FILTERS):
         raise RuleError("profile.term_mixed", word=", ".join(sorted(names)), position=0, text=term.function)
     grain = "event" if term.source == "events" else "line" if on_lines else "order_total"
@@ -52,7 +51,7 @@ def _feature(term: Term) -> FeatureDeclaration:
 
 
 def _condition(term: Term, *, only_orders: bool) -> str:
-    parts: list[exp.Expression] = [exp.column("is_order")] if only_orders else []
+    parts: list[exp.Expr] = [exp.column("is_order")] if only_orders else []
     for name, values in term.filters:
         literals = [exp.Literal.string(value) for value in values]
         parts.append(exp.In(this=exp.column(name), expressions=literals))

@@ -1,0 +1,48 @@
+"""Fixtures that every room shares: engines, and what a missing system package means."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Iterator
+from importlib.util import find_spec
+
+import pytest
+
+from kequn.engine import Engine, EngineSettings, open_engine
+
+REQUIRE_ALL = os.environ.get("KEQUN_REQUIRE_ALL") == "1"
+
+
+def need(present: object, what: str) -> None:
+    """Skip loudly when `what` is missing, or fail where everything is required (CI)."""
+    if present:
+        return
+    if REQUIRE_ALL:
+        pytest.fail(f"{what} is missing and KEQUN_REQUIRE_ALL=1")
+    pytest.skip(f"{what} is missing")
+
+
+@pytest.fixture(scope="session")
+def spark_engine() -> Iterator[Engine]:
+    """One local Spark for the whole session."""
+    need(find_spec("pyspark") and (os.environ.get("JAVA_HOME") or shutil.which("java")), "Java with pyspark")
+    settings = EngineSettings(
+        kind="spark",
+        master="local[2]",
+        spark=(("spark.sql.shuffle.partitions", "2"), ("spark.driver.memory", "1g")),
+    )
+    engine = open_engine(settings)
+    yield engine
+    engine.close()
+
+
+@pytest.fixture(params=["duckdb", pytest.param("spark", marks=pytest.mark.spark)])
+def engine(request: pytest.FixtureRequest) -> Iterator[Engine]:
+    """Each engine in turn: a step that Spark also runs is tested on both."""
+    if request.param == "spark":
+        yield request.getfixturevalue("spark_engine")
+        return
+    started = open_engine(EngineSettings(memory_limit="1GB"))
+    yield started
+    started.close()
