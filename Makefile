@@ -1,7 +1,9 @@
-.PHONY: demo test lint bench serve venv clean
+# Two commands do all the work: `make demo` and `make test`. Both create .venv themselves.
+.PHONY: demo test lint bench bench-web serve venv clean
 PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
+BENCH ?= 10
 
 venv: $(STAMP)
 
@@ -14,6 +16,7 @@ demo: $(STAMP)
 	$(VENV)/bin/kequn demo
 
 test: $(STAMP)
+	bash scripts/system_packages.sh
 	$(VENV)/bin/python -m pytest
 
 lint: $(STAMP)
@@ -21,3 +24,12 @@ lint: $(STAMP)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 	$(VENV)/bin/lint-imports
+
+bench: $(STAMP)
+	BENCH=$(BENCH) $(VENV)/bin/python -m bench.run
+
+serve: $(STAMP)
+	$(VENV)/bin/kequn serve -w kequn-demo
+
+clean:
+	rm -rf $(VENV) kequn-demo build dist

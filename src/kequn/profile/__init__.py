@@ -2,6 +2,7 @@
 
 from kequn.profile.declaration import FeatureFile, load_features
 from kequn.profile.plan import ProfileColumn, ProfilePlan, Unavailable
+from kequn.profile.published import inward, published
 from kequn.profile.registry import Delivered, Registry, catalog_of, table_view
 
 __all__ = [
@@ -12,6 +13,8 @@ __all__ = [
     "Registry",
     "Unavailable",
     "catalog_of",
+    "inward",
     "load_features",
+    "published",
     "table_view",
 ]

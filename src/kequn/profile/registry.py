@@ -44,6 +44,12 @@ class Registry:
         return Planner(grains, [*features, *_custom(delivered), *term_features(terms)], given).plan()
 
 
+    def everything(self, as_of: date) -> ProfilePlan:
+        """The plan if every table and column were delivered: all columns that a definition may name."""
+        whole = {name: {c.name: c.type for c in table.columns.values()} for name, table in TABLES.items()}
+        return self.plan(whole, as_of, date(1970, 1, 1))
+
+
 def present(delivered: Delivered) -> frozenset[str]:
     """All `table` and `table.column` that were delivered. A table without rows counts as delivered."""
     names = {f"{table}.{name}" for table, columns in delivered.items() for name in columns}

@@ -1,0 +1,60 @@
+"""Facts and profile as the views that steps read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from sqlglot import exp
+
+from kequn.data.standard import TABLES
+from kequn.engine import Engine, Parquet
+from kequn.profile import Delivered, ProfileColumn, ProfilePlan, inward, published, table_view
+
+
+class FactFiles(Protocol):
+    """The part of a fact table that the engine needs."""
+
+    @property
+    def files(self) -> tuple[Path, ...]: ...
+
+
+def register_facts(engine: Engine, tables: Mapping[str, FactFiles], delivered: Delivered) -> None:
+    """Name every canonical table in the engine, with all columns of the standard."""
+    for name in TABLES:
+        present = name in tables and bool(tables[name].files)
+        if present:
+            engine.view(f"raw_{name}", Parquet(tables[name].files))
+        engine.view(name, table_view(name, delivered if present else {}, f"raw_{name}"))
+
+
+def write_profile(engine: Engine, plan: ProfilePlan, folder: Path, minor_unit_digits: int) -> int:
+    """Build the profile and write it as it is published, sorted by customer; returns the customers."""
+    engine.view("profile_built", plan.query)
+    query = published(plan.columns, "profile_built", minor_unit_digits)
+    return engine.write_parquet(query, folder, sort=("customer_id",))
+
+
+def view_profile(
+    engine: Engine, name: str, columns: Sequence[ProfileColumn], files: tuple[Path, ...], minor_unit_digits: int
+) -> None:
+    """Name a written profile in the engine, with money in minor units."""
+    engine.view(f"{name}_published", Parquet(files))
+    engine.view(name, inward(columns, f"{name}_published", minor_unit_digits))
+
+
+def join_predictions(engine: Engine, name: str, profile: str, prediction: str, columns: Sequence[str]) -> None:
+    """The profile with prediction columns beside it."""
+    left = exp.column(exp.to_identifier("customer_id", quoted=True), table="p")
+    right = exp.column(exp.to_identifier("customer_id", quoted=True), table="m")
+    chosen = [exp.column(exp.to_identifier(item, quoted=True), table="m") for item in columns]
+    query = (
+        exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier("p")), *chosen)
+        .from_(f"{profile} AS p")
+        .join(f"{prediction} AS m", on=exp.EQ(this=left, expression=right), join_type="left")
+    )
+    engine.view(name, query)
+
+
+__all__ = ["join_predictions", "register_facts", "view_profile", "write_profile"]
