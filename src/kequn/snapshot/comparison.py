@@ -1,0 +1,111 @@
+"""Two runs side by side: who moved from which segment to which."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from kequn.snapshot.reader import Snapshot
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_MOVES = """
+WITH a AS (SELECT customer_id, segment FROM before.assignment WHERE scheme = $scheme),
+     b AS (SELECT customer_id, segment FROM after.assignment WHERE scheme = $scheme)
+SELECT $scheme AS scheme, a.segment AS from_segment, b.segment AS to_segment, count(*) AS customers
+FROM a FULL OUTER JOIN b ON a.customer_id = b.customer_id
+GROUP BY a.segment, b.segment
+ORDER BY from_segment NULLS FIRST, to_segment NULLS FIRST
+"""
+"""Grain: one row per pair of segments with customers in it; NULL = outside the scheme in that run."""
+
+
+@dataclass(frozen=True)
+class SchemeChange:
+    """Customers of one scheme between two runs. `redefined`: the definition itself changed in between."""
+
+    scheme: str
+    stayed: int
+    moved: int
+    entered: int
+    left: int
+    redefined: bool
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`migration` has the columns scheme, from_segment, to_segment (NULL = not in the scheme), customers.
+
+    `only_before` and `only_after` are schemes that one of the runs lacks.
+    """
+
+    before: str
+    after: str
+    migration: pa.Table
+    changes: tuple[SchemeChange, ...]
+    only_before: tuple[str, ...]
+    only_after: tuple[str, ...]
+
+
+def compare(run_a: Snapshot, run_b: Snapshot, *, memory_limit: str = "2GB", threads: int = 2) -> Comparison:
+    """How customers moved between segments from `run_a` to `run_b`, for each scheme that both have.
+
+    Raises SnapshotError when a run has no assignment or a file was damaged.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    shared = sorted(set(run_a.manifest.digests) & set(run_b.manifest.digests))
+    found, changes = [], []
+    with duckdb.connect() as con:
+        con.execute(f"SET memory_limit = '{memory_limit}'")
+        con.execute(f"SET threads = {int(threads)}")
+        for name, run in (("before", run_a), ("after", run_b)):
+            files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in run.files("assignment"))
+            con.execute(f"CREATE SCHEMA {name}")
+            con.execute(f"CREATE VIEW {name}.assignment AS SELECT * FROM read_parquet([{files}])")
+        for scheme in shared:
+            con.execute(_MOVES, {"scheme": scheme})
+            moves = con.to_arrow_table()
+            found.append(moves)
+            changes.append(_change(scheme, moves, _redefined(scheme, run_a, run_b)))
+    return Comparison(
+        run_a.run_id,
+        run_b.run_id,
+        pa.concat_tables(found) if found else _no_moves(),
+        tuple(changes),
+        tuple(sorted(set(run_a.manifest.digests) - set(shared))),
+        tuple(sorted(set(run_b.manifest.digests) - set(shared))),
+    )
+
+
+def _no_moves() -> pa.Table:
+    import pyarrow as pa
+
+    text = [(name, pa.string()) for name in ("scheme", "from_segment", "to_segment")]
+    return pa.schema([*text, ("customers", pa.int64())]).empty_table()
+
+
+def _change(scheme: str, moves: pa.Table, redefined: bool) -> SchemeChange:
+    stayed = moved = entered = left = 0
+    for row in moves.to_pylist():
+        before, after, customers = row["from_segment"], row["to_segment"], row["customers"]
+        if before == after:
+            stayed += customers
+        elif before is None:
+            entered += customers
+        elif after is None:
+            left += customers
+        else:
+            moved += customers
+    return SchemeChange(scheme, stayed, moved, entered, left, redefined)
+
+
+def _redefined(scheme: str, run_a: Snapshot, run_b: Snapshot) -> bool:
+    name = f"schemes/{scheme}.yaml"
+    used = [run.manifest.definitions.get(name) for run in (run_a, run_b)]
+    return used[0] is not None and used[1] is not None and used[0].fingerprint != used[1].fingerprint
+
+
+__all__ = ["Comparison", "SchemeChange", "compare"]
