@@ -1,6 +1,8 @@
 """SEGMENT: scheme kinds, built-in library, assignment, explanation, portrait."""
 
-from kequn.scheme.assignment import Assignment, Previous, SchemeResult, assign
+from kequn.scheme.assignment import Assignment, Previous, SchemeResult, assign, bind
+from kequn.scheme.editing import with_parameters
+from kequn.scheme.explanation import Explanation, explain
 from kequn.scheme.kind import Bound, Scheme
 from kequn.scheme.loading import arrange, available, load_scheme, load_schemes, possible, with_schemes
 from kequn.scheme.spec import SchemeSpec, SegmentSpec
@@ -8,6 +10,7 @@ from kequn.scheme.spec import SchemeSpec, SegmentSpec
 __all__ = [
     "Assignment",
     "Bound",
+    "Explanation",
     "Previous",
     "Scheme",
     "SchemeResult",
@@ -16,8 +19,11 @@ __all__ = [
     "arrange",
     "assign",
     "available",
+    "bind",
+    "explain",
     "load_scheme",
     "load_schemes",
     "possible",
+    "with_parameters",
     "with_schemes",
 ]

@@ -19,7 +19,7 @@ from kequn.errors import KequnError
 from kequn.language import Catalog, cast, column
 from kequn.scheme.kind import Bound, Scheme
 from kequn.scheme.layers import Layers, held, scope_of
-from kequn.scheme.loading import possible
+from kequn.scheme.loading import possible, with_schemes
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -147,6 +147,21 @@ def assign(
     )  # fmt: skip
 
 
+def bind(
+    scheme: Scheme,
+    catalog: Catalog,
+    as_of: date,
+    cuts: Mapping[str, Mapping[str, Any]],
+    schemes: Mapping[str, Scheme] | None = None,
+) -> Bound:
+    """A scheme with the cut points that a run used (`cuts` of its manifest), to explain or count without the data.
+
+    `schemes` are those it may refer to; `catalog` holds the columns of that run.
+    """
+    sight = Catalog(catalog.columns, {}, catalog.behaviours, as_of, catalog.minor_unit_digits)
+    return Bound(scheme, with_schemes(sight, (schemes or {}).values()), scheme.name, cuts)
+
+
 def _source(
     engine: Engine, relation: str, schemes: Mapping[str, Scheme], before: Mapping[str, Previous]
 ) -> exp.Query:
@@ -242,4 +257,4 @@ def _warnings(bound: Bound, counts: Mapping[str, int]) -> tuple[KequnError, ...]
     return tuple(found)
 
 
-__all__ = ["MEASURES", "Assignment", "Previous", "SchemeResult", "assign"]
+__all__ = ["MEASURES", "Assignment", "Previous", "SchemeResult", "assign", "bind"]

@@ -7,7 +7,7 @@ matches none goes to `otherwise`. That is why a scheme is a partition by constru
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any, ClassVar, Generic, TypeVar
@@ -16,7 +16,7 @@ from sqlglot import exp
 
 from kequn.definitions import LocatedDict, locate, nearest
 from kequn.errors import ConfigError, RuleError
-from kequn.language import Catalog, Column, Rule, cast, column, compile_rule, money_literal
+from kequn.language import SQL_TYPES, Catalog, Column, Rule, cast, column, compile_rule, money_literal
 from kequn.scheme.spec import QuantileParameter, SchemeSpec, SegmentSpec
 
 Where = tuple[str | int, ...]
@@ -93,6 +93,12 @@ class Loading:
         if found.type not in types:
             raise self.fail("scheme.column_type", where, name=name, found=found.type, expected=sorted(types))
         return found
+
+    def known(self, names: Iterable[str], where: Where, types: Iterable[str] = MEASURABLE) -> tuple[str, ...]:
+        """Those of `names` that could exist, for "the first of these that the workspace has"; at least one must."""
+        listed = list(names)
+        found = [name for name in listed if self.catalog.find(name) is not None]
+        return tuple(self.column(name, where, types).name for name in found or listed[:1])
 
     def rule(self, text: str, where: Where) -> Rule:
         """The compiled rule; a mistake in it is told with its place in the file and in the rule."""
@@ -174,6 +180,7 @@ class Scheme:
     segments: tuple[SegmentSpec, ...]
     fingerprint: str
     metadata_fingerprint: str
+    optional: Mapping[str, Column] = field(default_factory=dict)
 
     def segment(self, segment_id: str) -> SegmentSpec | None:
         """The segment with this id."""
@@ -219,13 +226,26 @@ class Bound:
         return Decimal(str(value)).scaleb(-self.catalog.minor_unit_digits if money else 0)
 
     def rule(self, text: str) -> exp.Expr:
-        """The tree of a rule, ready to splice."""
-        return compile_rule(text, self.catalog, self.parameters()).tree
+        """The tree of a rule, ready to splice; optional columns that aren't there are NULL."""
+        absent = {
+            name: made for name, made in self.scheme.optional.items() if name not in self.catalog.columns
+        }
+        if not absent:
+            return compile_rule(text, self.catalog, self.parameters()).tree
+        sight = replace(self.catalog, columns={**self.catalog.columns, **absent})
+
+        def unknown(node: exp.Expr) -> exp.Expr:
+            if isinstance(node, exp.Column) and node.name in absent:
+                return cast(exp.Null(), SQL_TYPES[absent[node.name].type])
+            return node
+
+        return compile_rule(text, sight, self.parameters()).tree.transform(unknown)
 
     def usable(self, where: Where) -> bool:
         """Whether every column and term of the rule at `where` is there."""
         rule = self.scheme.rules[where]
-        return not (missing_columns(rule, self.catalog) or missing_terms(rule, self.catalog))
+        lacking = missing_columns(rule, self.catalog) - self.scheme.optional.keys()
+        return not (lacking or missing_terms(rule, self.catalog))
 
     def column(self, name: str) -> Column:
         found = self.catalog.find(name)

@@ -7,11 +7,11 @@ import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import Any
+from typing import Any, get_args
 
 from kequn.definitions import LocatedDict, nearest, parse_yaml, validate
 from kequn.errors import ConfigError
-from kequn.language import Catalog, Column, Rule
+from kequn.language import Catalog, Column, Rule, Type
 from kequn.scheme.kind import MEASURABLE, Kind, Loading, Needs, Scheme, Where, missing_columns, missing_terms
 from kequn.scheme.kinds import kinds
 from kequn.scheme.spec import QuantileParameter, SchemeSpec, meaning, metadata
@@ -132,8 +132,12 @@ def _compile(read: _File, catalog: Catalog, specs: Mapping[str, SchemeSpec]) -> 
     rules |= {where: loading.rule(text, where) for where, text in kind.rules(spec)}
     optional = kind.optional_rules(spec)
     used = [rule for where, rule in rules.items() if where not in optional]
-    columns = frozenset(name for rule in used for name in rule.columns)
-    needs.append(Needs(columns))
+    spare = {
+        name: loading.column(name, ("optional", i), get_args(Type)) for i, name in enumerate(spec.optional)
+    }
+    columns = frozenset(name for rule in used for name in rule.columns if name not in spare)
+    groups = tuple(loading.known(group, ("one_of", i), get_args(Type)) for i, group in enumerate(spec.one_of))
+    needs.append(Needs(columns, groups))
     kind.check(spec, loading, rules)
     depends = _depends(spec, kind, rules, needs, specs)
     if spec.scheme in depends:
@@ -145,7 +149,7 @@ def _compile(read: _File, catalog: Catalog, specs: Mapping[str, SchemeSpec]) -> 
     return Scheme(
         spec.scheme, spec, kind, read.file, rules,
         Needs(frozenset().union(*(n.columns for n in needs)), tuple(g for n in needs for g in n.one_of)),
-        depends, segments, _digest(_without_rule_texts(content, rules)), _digest(metadata(spec.model_dump(mode="json"))),
+        depends, segments, _digest(_without_rule_texts(content, rules)), _digest(metadata(spec.model_dump(mode="json"))), spare,
     )  # fmt: skip
 
 
@@ -255,7 +259,8 @@ def available(scheme: Scheme, catalog: Catalog) -> tuple[str, ...]:
     lacking = set(scheme.needs.missing(catalog))
     for where, rule in scheme.rules.items():
         if where not in optional:
-            lacking |= missing_columns(rule, catalog) | missing_terms(rule, catalog)
+            lacking |= missing_columns(rule, catalog) - scheme.optional.keys()
+            lacking |= missing_terms(rule, catalog)
             lacking |= {f"scheme:{name}" for name in rule.schemes if name not in catalog.schemes}
     lacking |= {f"scheme:{name}" for name in scheme.kind.depends(scheme.spec) if name not in catalog.schemes}
     return tuple(sorted(lacking))

@@ -124,6 +124,10 @@ class SchemeSpec(Part):
         default_factory=dict
     )
     propose: dict[str, Proposal] = Field(default_factory=dict)
+    optional: list[str] = Field(default_factory=list)
+    """Columns that rules may name though a workspace may lack them: missing ones are unknown (NULL) for everybody."""
+    one_of: list[list[str]] = Field(default_factory=list)
+    """Groups of columns of which the workspace must have one."""
     scope: str | None = None
     otherwise: SegmentSpec = Field(default_factory=unknown_segment)
     refine: dict[str, str] = Field(default_factory=dict)

@@ -111,10 +111,12 @@ class BandsKind(Kind[BandsSpec]):
     model = BandsSpec
 
     def needs(self, spec: BandsSpec, loading: Loading) -> Needs:
-        return Needs(one_of=(tuple(loading.column(name, ("column",)).name for name in spec.column),))
+        return Needs(one_of=(loading.known(spec.column, ("column",)),))
 
     def check(self, spec: BandsSpec, loading: Loading, rules: Mapping[Where, Rule]) -> None:
-        check_cutting(spec, loading, (), loading.column(spec.column[0], ("column",)).type)
+        check_cutting(
+            spec, loading, (), loading.column(loading.known(spec.column, ("column",))[0], ("column",)).type
+        )
         if spec.count != len(spec.segments):
             raise loading.fail(
                 "scheme.band_count", ("segments",), expected=spec.count, found=len(spec.segments)

@@ -33,10 +33,13 @@ class GivenKind(Kind[GivenSpec]):
     model = GivenSpec
 
     def needs(self, spec: GivenSpec, loading: Loading) -> Needs:
-        return Needs(one_of=(tuple(loading.column(name, ("column",), LABELS).name for name in spec.column),))
+        return Needs(one_of=(loading.known(spec.column, ("column",), LABELS),))
 
     def check(self, spec: GivenSpec, loading: Loading, rules: Mapping[Where, Rule]) -> None:
-        whole = loading.column(spec.column[0], ("column",), LABELS).type == "integer"
+        whole = (
+            loading.column(loading.known(spec.column, ("column",), LABELS)[0], ("column",), LABELS).type
+            == "integer"
+        )
         owners: dict[str, str] = {}
         for index, segment in enumerate(spec.segments):
             for place, value in enumerate(segment.values or [segment.id]):

@@ -54,9 +54,9 @@ class GridKind(Kind[GridSpec]):
     model = GridSpec
 
     def needs(self, spec: GridSpec, loading: Loading) -> Needs:
-        groups = []
-        for index, axis in enumerate(spec.axes):
-            groups.append(tuple(loading.column(name, ("axes", index, "column")).name for name in axis.column))
+        groups = [
+            loading.known(axis.column, ("axes", index, "column")) for index, axis in enumerate(spec.axes)
+        ]
         return Needs(one_of=tuple(groups))
 
     def check(self, spec: GridSpec, loading: Loading, rules: Mapping[Where, Rule]) -> None:
@@ -65,7 +65,9 @@ class GridKind(Kind[GridSpec]):
             raise loading.fail("scheme.axis_twice", ("axes",), found=names)
         for index, axis in enumerate(spec.axes):
             where: Where = ("axes", index)
-            check_cutting(axis, loading, where, loading.column(axis.column[0], (*where, "column")).type)
+            check_cutting(
+                axis, loading, where, loading.column(loading.known(axis.column, where)[0], where).type
+            )
         _check_partition(spec, loading)
 
     def scores(self, spec: GridSpec) -> tuple[Column, ...]:

@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 from sqlglot import exp
 
 from kequn.language import Rule, column
-from kequn.scheme.kind import MEASURABLE, Ask, Bound, Clause, Kind, Loading, Needs, Ranks, Where, number
+from kequn.scheme.kind import Ask, Bound, Clause, Kind, Loading, Needs, Ranks, Where, number
 from kequn.scheme.spec import Columns, SchemeSpec, SegmentSpec
 
 
@@ -48,10 +48,7 @@ class TiersKind(Kind[TiersSpec]):
         for index, name in enumerate(spec.then_by):
             if loading.catalog.find(name) is not None:  # a tie-break that isn't there is left out
                 loading.column(name, ("then_by", index))
-        known = [name for name in spec.rank_by if loading.catalog.find(name) is not None]
-        if not known:
-            loading.column(spec.rank_by[0], ("rank_by",))
-        return Needs(one_of=(tuple(loading.column(name, ("rank_by",), MEASURABLE).name for name in known),))
+        return Needs(one_of=(loading.known(spec.rank_by, ("rank_by",)),))
 
     def check(self, spec: TiersSpec, loading: Loading, rules: Mapping[Where, Rule]) -> None:
         for index, segment in enumerate(spec.segments):
