@@ -66,8 +66,7 @@ def compare(run_a: Snapshot, run_b: Snapshot, *, memory_limit: str = "2GB", thre
             con.execute(f"CREATE SCHEMA {name}")
             con.execute(f"CREATE VIEW {name}.assignment AS SELECT * FROM read_parquet([{files}])")
         for scheme in shared:
-            con.execute(_MOVES, {"scheme": scheme})
-            moves = con.to_arrow_table()
+            moves = con.sql(_MOVES, params={"scheme": scheme}).to_arrow_table()
             found.append(moves)
             changes.append(_change(scheme, moves, _redefined(scheme, run_a, run_b)))
     return Comparison(

@@ -122,11 +122,10 @@ def _sorted_digests(files: Sequence[Path], only: str | None) -> dict[str, str]:
         names = [only] if only else [row[0] for row in con.execute("SELECT DISTINCT scheme FROM members").fetchall()]
         digests = {}
         for name in sorted(names):
-            con.execute(
-                "SELECT customer_id, segment FROM members WHERE scheme = ? ORDER BY customer_id, segment", [name]
+            found = con.sql(
+                "SELECT customer_id, segment FROM members WHERE scheme = ? ORDER BY customer_id, segment", params=[name]
             )
-            batches: Iterable[pa.RecordBatch] = con.to_arrow_reader(BATCH_ROWS)  # type: ignore[assignment]
-            digests[name] = member_digest(batches)
+            digests[name] = member_digest(found.to_arrow_reader(BATCH_ROWS))
     return digests
 
 

@@ -89,7 +89,7 @@ class Snapshot:
         temp_directory: Path | None = None,
         serving: bool = True,
     ) -> duckdb.DuckDBPyConnection:
-        """A DuckDB connection with a view per table, that can read nothing but this snapshot and write nothing.
+        """A DuckDB connection with a view per table, that touches nothing outside this snapshot.
 
         Tables that `serving.duckdb` holds are read from there, its own tables (`orders`, `profile_sample` …) have
         views too; `serving=False` reads Parquet only. Queries spill to `temp_directory` when it is given.
