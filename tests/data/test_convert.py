@@ -28,7 +28,13 @@ install(CON, Money("CNY", 2))
 
 
 def both(
-    con: duckdb.DuckDBPyConnection, kind: Type, value: object, raw_type: str, writing: Writing, *, exact_text: bool = False
+    con: duckdb.DuckDBPyConnection,
+    kind: Type,
+    value: object,
+    raw_type: str,
+    writing: Writing,
+    *,
+    exact_text: bool = False,
 ) -> tuple[object, object]:
     one = conversion("value", kind, "r", raw_type, writing, exact_text=exact_text)
     source = stacked(f"(SELECT CAST(? AS {raw_type}) AS r)", [one])
@@ -38,7 +44,11 @@ def both(
 
 
 def read(
-    con: duckdb.DuckDBPyConnection, kind: Type, text: object, raw_type: str = "VARCHAR", writing: Writing | None = None
+    con: duckdb.DuckDBPyConnection,
+    kind: Type,
+    text: object,
+    raw_type: str = "VARCHAR",
+    writing: Writing | None = None,
 ) -> object:
     return both(con, kind, text, raw_type, writing or Writing())[0]
 
@@ -61,9 +71,19 @@ def test_money_is_read_as_written(con: duckdb.DuckDBPyConnection, text: str, fen
 
 @pytest.mark.parametrize(
     ("text", "fen"),
-    [("1.234,56", 123456), ("12,5", 1250), ("1.234", 123400), ("1 234,5", 123450), ("12", 1200), ("12.5", None), ("-1,005", -101)],
+    [
+        ("1.234,56", 123456),
+        ("12,5", 1250),
+        ("1.234", 123400),
+        ("1 234,5", 123450),
+        ("12", 1200),
+        ("12.5", None),
+        ("-1,005", -101),
+    ],
 )
-def test_a_decimal_comma_is_read_where_the_source_says_so(con: duckdb.DuckDBPyConnection, text: str, fen: int | None) -> None:
+def test_a_decimal_comma_is_read_where_the_source_says_so(
+    con: duckdb.DuckDBPyConnection, text: str, fen: int | None
+) -> None:
     assert read(con, "money", text, writing=Writing(decimal=",")) == fen
 
 
@@ -78,9 +98,20 @@ def test_money_is_rounded_half_up_and_the_rest_is_reported(value: Decimal) -> No
 
 @pytest.mark.parametrize(
     ("value", "fen"),
-    [(1.005, 101), (0.285, 29), (1.15, 115), (0.1 + 0.2, 30), (-2.675, -268), (19.99, 1999), (float("nan"), None), (float("inf"), None)],
+    [
+        (1.005, 101),
+        (0.285, 29),
+        (1.15, 115),
+        (0.1 + 0.2, 30),
+        (-2.675, -268),
+        (19.99, 1999),
+        (float("nan"), None),
+        (float("inf"), None),
+    ],
 )
-def test_a_double_means_the_decimal_it_prints_as(con: duckdb.DuckDBPyConnection, value: float, fen: int | None) -> None:
+def test_a_double_means_the_decimal_it_prints_as(
+    con: duckdb.DuckDBPyConnection, value: float, fen: int | None
+) -> None:
     assert read(con, "money", value, "DOUBLE") == fen
 
 
@@ -103,15 +134,23 @@ def test_a_double_means_the_decimal_it_prints_as(con: duckdb.DuckDBPyConnection,
         ("yesterday", None), ("", None), ("2026-01-05 25:00", None), ("0", None),
     ],
 )  # fmt: skip
-def test_times_become_the_workspaces_local_time(con: duckdb.DuckDBPyConnection, text: str, expected: datetime | None) -> None:
+def test_times_become_the_workspaces_local_time(
+    con: duckdb.DuckDBPyConnection, text: str, expected: datetime | None
+) -> None:
     assert read(con, "timestamp", text) == expected
 
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("2026-01-05 13:00:00", datetime(2026, 1, 6, 2)), ("2026-01-05", datetime(2026, 1, 5)), ("2026-01-05T13:00:00Z", datetime(2026, 1, 5, 21))],
+    [
+        ("2026-01-05 13:00:00", datetime(2026, 1, 6, 2)),
+        ("2026-01-05", datetime(2026, 1, 5)),
+        ("2026-01-05T13:00:00Z", datetime(2026, 1, 5, 21)),
+    ],
 )
-def test_another_time_zone_moves_times_but_not_dates(con: duckdb.DuckDBPyConnection, text: str, expected: datetime) -> None:
+def test_another_time_zone_moves_times_but_not_dates(
+    con: duckdb.DuckDBPyConnection, text: str, expected: datetime
+) -> None:
     assert read(con, "timestamp", text, writing=Writing(zone="America/New_York")) == expected
 
 
@@ -121,7 +160,13 @@ def test_day_first_is_read_where_the_source_says_so(con: duckdb.DuckDBPyConnecti
 
 @pytest.mark.parametrize(
     ("text", "expected"),
-    [("2026-01", date(2026, 1, 1)), ("202601", date(2026, 1, 1)), ("2026年1月", date(2026, 1, 1)), ("20260105", date(2026, 1, 5)), ("x", None)],
+    [
+        ("2026-01", date(2026, 1, 1)),
+        ("202601", date(2026, 1, 1)),
+        ("2026年1月", date(2026, 1, 1)),
+        ("20260105", date(2026, 1, 5)),
+        ("x", None),
+    ],
 )
 def test_a_month_is_its_first_day(con: duckdb.DuckDBPyConnection, text: str, expected: date | None) -> None:
     assert read(con, "date", text) == expected
@@ -136,21 +181,38 @@ def test_a_month_is_its_first_day(con: duckdb.DuckDBPyConnection, text: str, exp
         ("boolean", "FALSE", False), ("boolean", "maybe", None), ("boolean", "", None),
     ],
 )  # fmt: skip
-def test_numbers_and_truth_values(con: duckdb.DuckDBPyConnection, kind: Type, text: str, expected: object) -> None:
+def test_numbers_and_truth_values(
+    con: duckdb.DuckDBPyConnection, kind: Type, text: str, expected: object
+) -> None:
     assert read(con, kind, text) == expected
 
 
-@pytest.mark.parametrize("text", ["007", " 7 ", "7\t", "😀", "'; DROP TABLE customers; --", "ａ", "\u200b7", "a\x00b"])
+@pytest.mark.parametrize(
+    "text", ["007", " 7 ", "7\t", "😀", "'; DROP TABLE customers; --", "ａ", "\u200b7", "a\x00b"]
+)
 def test_ids_are_kept_exactly(con: duckdb.DuckDBPyConnection, text: str) -> None:
     assert both(con, "text", text, "VARCHAR", Writing(), exact_text=True)[0] == text
 
 
-@pytest.mark.parametrize(("value", "raw_type", "expected"), [(7, "BIGINT", "7"), (7.0, "DOUBLE", "7"), (7.5, "DOUBLE", "7.5"), (31198570044, "BIGINT", "31198570044")])
-def test_numeric_ids_become_plain_text(con: duckdb.DuckDBPyConnection, value: object, raw_type: str, expected: str) -> None:
+@pytest.mark.parametrize(
+    ("value", "raw_type", "expected"),
+    [
+        (7, "BIGINT", "7"),
+        (7.0, "DOUBLE", "7"),
+        (7.5, "DOUBLE", "7.5"),
+        (31198570044, "BIGINT", "31198570044"),
+    ],
+)
+def test_numeric_ids_become_plain_text(
+    con: duckdb.DuckDBPyConnection, value: object, raw_type: str, expected: str
+) -> None:
     assert read(con, "text", value, raw_type) == expected
 
 
-@given(st.text(max_size=30), st.sampled_from(["money", "integer", "number", "decimal", "text", "date", "timestamp", "boolean"]))
+@given(
+    st.text(max_size=30),
+    st.sampled_from(["money", "integer", "number", "decimal", "text", "date", "timestamp", "boolean"]),
+)
 def test_no_text_makes_a_conversion_raise(text: str, kind: Type) -> None:
     encoded = text.encode("utf-8", "replace").decode()
     read(CON, kind, encoded, writing=Writing(zone="UTC"))

@@ -42,9 +42,7 @@ _BLANK = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(12288) || chr(6
 _MISSING = "'', '-', '--', '—', '——', '/', 'null', '\\N', 'none', 'n/a', '#n/a', '无', '空'"
 _TRUE = "'true', 't', 'yes', 'y', '1', '1.0', '是', '对', '真', '有', '√', '✓', 'on'"
 _FALSE = "'false', 'f', 'no', 'n', '0', '0.0', '否', '错', '假', '无', '没有', '×', 'off'"
-_WORDED = (
-    "['%d %b %Y', '%d-%b-%Y', '%d-%b-%y', '%b %d, %Y', '%d %B %Y', '%B %d, %Y', '%d %b %Y %H:%M:%S', '%a, %d %b %Y %H:%M:%S']"
-)
+_WORDED = "['%d %b %Y', '%d-%b-%Y', '%d-%b-%y', '%b %d, %Y', '%d %B %Y', '%B %d, %Y', '%d %b %Y %H:%M:%S', '%a, %d %b %Y %H:%M:%S']"
 
 
 @dataclass(frozen=True)
@@ -127,7 +125,9 @@ def _number_macros(money: Money) -> tuple[str, ...]:
     )
 
 
-_DAY = "(?:(\\d{4}) ?[-/.年] ?(\\d{1,2}) ?[-/.月] ?(\\d{1,2}) ?[日号]?|(\\d{1,2})[-/.](\\d{1,2})[-/.](\\d{4}))"
+_DAY = (
+    "(?:(\\d{4}) ?[-/.年] ?(\\d{1,2}) ?[-/.月] ?(\\d{1,2}) ?[日号]?|(\\d{1,2})[-/.](\\d{1,2})[-/.](\\d{4}))"
+)
 _CLOCK = (
     "(?:[ T]*(上午|下午|凌晨|早上|中午|晚上|AM|PM)? ?(\\d{1,2}) ?[:时點点] ?(\\d{1,2})? ?[:分]? ?(\\d{1,2})?"
     "(?:[.,](\\d{1,6})\\d*)? ?秒? ?(AM|PM)?)? ?(Z|UTC|GMT|[+-]\\d{2}:?\\d{2}|[+-]\\d{2})?"
@@ -176,7 +176,18 @@ def _time_macros() -> tuple[str, ...]:
 
 
 _INTEGERS = frozenset(
-    ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT", "UHUGEINT")
+    (
+        "TINYINT",
+        "SMALLINT",
+        "INTEGER",
+        "BIGINT",
+        "HUGEINT",
+        "UTINYINT",
+        "USMALLINT",
+        "UINTEGER",
+        "UBIGINT",
+        "UHUGEINT",
+    )
 )
 _FLOATS = ("DOUBLE", "FLOAT")
 
@@ -224,7 +235,9 @@ def conversion(
         return _last(name, _text(raw, raw_type, exact_text))
     if kind == "boolean":
         plain = raw if raw_type == "BOOLEAN" else f"kq_boolean({as_text(raw, raw_type)})"
-        return _last(name, plain if raw_type != "VARCHAR" else f"CASE WHEN NOT kq_missing({raw}) THEN {plain} END")
+        return _last(
+            name, plain if raw_type != "VARCHAR" else f"CASE WHEN NOT kq_missing({raw}) THEN {plain} END"
+        )
     if kind in ("date", "timestamp"):
         return _time(name, kind, raw, raw_type, writing)
     return _number(name, kind, raw, raw_type, writing)
@@ -259,7 +272,9 @@ def _number(name: str, kind: Type, raw: str, raw_type: str, writing: Writing) ->
         "money": f"kq_double_minor({raw}, {exact})" if raw_type in _FLOATS else f"kq_minor({exact})",
         "integer": f"CASE WHEN {exact} = floor({exact}) THEN TRY_CAST({exact} AS BIGINT) END",
         "decimal": f"TRY_CAST({exact} AS DECIMAL(18,3))",
-        "number": f"CASE WHEN isfinite({raw}) THEN CAST({raw} AS DOUBLE) END" if raw_type in _FLOATS else f"CAST({exact} AS DOUBLE)",
+        "number": f"CASE WHEN isfinite({raw}) THEN CAST({raw} AS DOUBLE) END"
+        if raw_type in _FLOATS
+        else f"CAST({exact} AS DOUBLE)",
     }[kind]
     exacts = kind == "money" and raw_type not in _INTEGERS
     final = [(identifier(name), last)] + ([(target, f"kq_rest({exact})")] if exacts else [])
@@ -273,7 +288,9 @@ def _time(name: str, kind: Type, raw: str, raw_type: str, writing: Writing) -> C
     if raw_type == "DATE":
         return _last(name, f"CASE WHEN isfinite({raw}) THEN CAST({raw} AS {wanted}) END")
     if raw_type == "TIMESTAMP WITH TIME ZONE":
-        return _last(name, f"CASE WHEN isfinite({raw}) THEN CAST({raw} AT TIME ZONE {to_zone} AS {wanted}) END")
+        return _last(
+            name, f"CASE WHEN isfinite({raw}) THEN CAST({raw} AT TIME ZONE {to_zone} AS {wanted}) END"
+        )
     if raw_type.startswith("TIMESTAMP"):
         local = f"CAST({raw} AS TIMESTAMP)"
         moved = local if kind == "date" else f"kq_moved({local}, {zone}, {to_zone})"

@@ -116,7 +116,10 @@ def compile_expression(
             keep = inner and not (isinstance(node, exp.If) and key == "this")
             copy.set(key, _each(value, lambda child, k=keep: numeric(child, k)))
         if isinstance(copy, exp.Div):
-            copy.set("expression", exp.Nullif(this=exp.Paren(this=copy.expression), expression=exp.Literal.number(0)))
+            copy.set(
+                "expression",
+                exp.Nullif(this=exp.Paren(this=copy.expression), expression=exp.Literal.number(0)),
+            )
         if type(copy) is exp.Cast:
             return exp.TryCast(**copy.args)
         return copy

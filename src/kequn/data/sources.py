@@ -29,7 +29,13 @@ from kequn.errors import ConfigError
 
 def _word(value: object) -> object:
     """YAML reads `1: completed` as a number; in a value mapping everything is text."""
-    return str(value).lower() if isinstance(value, bool) else str(value) if isinstance(value, (int, float)) else value
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else str(value)
+        if isinstance(value, (int, float))
+        else value
+    )
 
 
 Word = Annotated[str, BeforeValidator(_word)]
@@ -180,7 +186,8 @@ def check_sources(data: Mapping[str, Any], file: str = "sources.yaml") -> Source
             where = str(error.fields.get("where", f"{name}.{place}"))
             mark = locate(data, [int(part) if part.isdigit() else part for part in where.split(".")])
             raise ConfigError(
-                error.code, **{**error.fields, "file": file, "where": where, "line": mark.line, "column": mark.column}
+                error.code,
+                **{**error.fields, "file": file, "where": where, "line": mark.line, "column": mark.column},
             ) from None
     return sources
 
@@ -191,12 +198,23 @@ def _check_source(owner: Table, where: str, source: Source) -> None:
 
     if source.time_zone is not None:
         check_zone(source.time_zone, f"{where}.time_zone")
-    for part, mapped in (("columns", source.columns), ("constants", source.constants), ("values", source.values), ("custom", source.custom)):
+    for part, mapped in (
+        ("columns", source.columns),
+        ("constants", source.constants),
+        ("values", source.values),
+        ("custom", source.custom),
+    ):
         for name in mapped:
             known = name in owner.mappable or (name.startswith(CUSTOM_PREFIX) and name.isidentifier())
             if not known or (part == "custom" and not name.startswith(CUSTOM_PREFIX)):
                 near = nearest(name, list(owner.mappable)) or ", ".join(owner.mappable)
-                raise ConfigError("data.unknown_column", where=f"{where}.{part}.{name}", name=name, table=owner.name, nearest=near)
+                raise ConfigError(
+                    "data.unknown_column",
+                    where=f"{where}.{part}.{name}",
+                    name=name,
+                    table=owner.name,
+                    nearest=near,
+                )
     for name, header in source.columns.items():
         if isinstance(header, SqlColumn):
             try:
@@ -204,8 +222,16 @@ def _check_source(owner: Table, where: str, source: Source) -> None:
             except ConfigError as error:
                 error.fields.setdefault("where", f"{where}.columns.{name}")
                 raise
-    missing = [name for name in owner.required if name not in source.mapped() and not _can_do_without(owner, name, source)]
-    if owner.name == "flat_orders" and "amount" not in source.mapped() and not {"price", "quantity"} <= set(source.mapped()):
+    missing = [
+        name
+        for name in owner.required
+        if name not in source.mapped() and not _can_do_without(owner, name, source)
+    ]
+    if (
+        owner.name == "flat_orders"
+        and "amount" not in source.mapped()
+        and not {"price", "quantity"} <= set(source.mapped())
+    ):
         missing.append("amount")
     if missing:
         raise ConfigError("data.column_not_mapped", where=f"{where}.columns", table=owner.name, names=missing)
