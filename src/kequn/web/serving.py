@@ -1,0 +1,300 @@
+"""Reading the published snapshot for pages: one snapshot per request, one read-only connection per worker process.
+
+`snapshots/CURRENT` names the run. Each worker opens that run's `serving.duckdb` when first asked (after the fork), gives
+each thread a cursor of its own, and reopens when the pointer flips. A request pins what was current when it first read
+something and keeps it to its end, so that no page mixes two snapshots; the old file closes when its last reader lets go.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import duckdb
+from django.conf import settings
+from django.core.cache import caches
+
+from kequn.errors import SnapshotError
+from kequn.snapshot.manifest import Manifest, read_manifest
+from kequn.snapshot.reader import SERVING
+from kequn.snapshot.store import CURRENT
+from kequn.web.accounts.scope import Scope
+
+MEMORY_LIMIT = "256MB"
+EXACT_SECONDS = 15.0  # an exact scan that takes longer is stopped
+WAIT_SECONDS = 10.0  # how long a request waits for its turn to scan
+SMALL = 2_000  # below this an estimate from the sample says too little
+CUSTOMERS = "profile"
+SAMPLE = "profile_sample"
+
+
+class NoSnapshot(SnapshotError):
+    """Nothing has been published yet (or the published snapshot is gone)."""
+
+
+class Busy(SnapshotError):
+    """Too many people are counting at once."""
+
+
+@dataclass
+class _Handle:
+    """An open snapshot file and how many requests are reading it."""
+
+    run_id: str
+    version: str  # differs whenever the file does: `forget` replaces the file of a run
+    folder: Path
+    connection: duckdb.DuckDBPyConnection
+    readers: int = 0
+    retired: bool = False
+    cursors: threading.local = field(default_factory=threading.local)
+
+    def cursor(self) -> duckdb.DuckDBPyConnection:
+        """This thread's cursor."""
+        mine = getattr(self.cursors, "cursor", None)
+        if mine is None:
+            mine = self.cursors.cursor = self.connection.cursor()
+        return mine
+
+
+class Reader:
+    """One snapshot, as one request sees it. All values come from the user as bound parameters, never as SQL."""
+
+    def __init__(self, handle: _Handle) -> None:
+        self._handle = handle
+
+    @property
+    def run_id(self) -> str:
+        return self._handle.run_id
+
+    @property
+    def version(self) -> str:
+        """Part of every cache key of an answer from this snapshot."""
+        return self._handle.version
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder, for its Parquet tables."""
+        return self._handle.folder
+
+    @cached_property
+    def manifest(self) -> Manifest:
+        """What the run says about itself. Raises SnapshotError when the file is broken."""
+        return read_manifest(self._handle.folder)
+
+    @cached_property
+    def tables(self) -> frozenset[str]:
+        """The names of the tables there are, for pages that can do without one."""
+        return frozenset(row[0] for row in self.rows("SELECT table_name FROM duckdb_tables()"))
+
+    def columns(self, table: str) -> dict[str, str]:
+        """Column names and types of a table; empty when there's no such table."""
+        found = self.rows("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?", [table])
+        return dict(found)
+
+    def scoped(self, scope: Scope, table: str = CUSTOMERS) -> tuple[str, list[str]]:
+        """The scope as an SQL condition on `table`, with its parameters. Without an account_manager column or an
+        assignment table, whatever relies on it sees nobody."""
+        manager = scope.account_manager if "account_manager" in self.columns(table) else ""
+        segments = scope.segments if "assignment" in self.tables else ()
+        return Scope(scope.everyone, manager, segments).where()
+
+    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """All rows of a query."""
+        return self._run(sql, parameters).fetchall()
+
+    def dicts(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+        """All rows of a query, by column name."""
+        done = self._run(sql, parameters)
+        names = [column[0] for column in done.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in done.fetchall()]
+
+    def one(self, sql: str, parameters: Sequence[Any] = ()) -> dict[str, Any] | None:
+        """The first row of a query by column name, or None."""
+        return next(iter(self.dicts(sql, parameters)), None)
+
+    def value(self, sql: str, parameters: Sequence[Any] = ()) -> Any:
+        """The first value of the first row, or None."""
+        row = self._run(sql, parameters).fetchone()
+        return row[0] if row else None
+
+    def _run(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
+        try:
+            return self._handle.cursor().execute(sql, list(parameters))
+        except duckdb.IOException as error:
+            raise SnapshotError("web.snapshot_unreadable", run=self.run_id) from error
+
+    @contextmanager
+    def limited(self, seconds: float = EXACT_SECONDS) -> Iterator[None]:
+        """Stop whatever this thread is querying after `seconds`; raises Busy when that happened."""
+        cursor = self._handle.cursor()
+        timer = threading.Timer(seconds, cursor.interrupt)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        except duckdb.InterruptException as error:
+            raise Busy("web.count_too_slow", seconds=int(seconds)) from error
+        finally:
+            timer.cancel()
+
+
+class Serving:
+    """The snapshots of one workspace, as this process reads them."""
+
+    def __init__(self, workspace: Path, memory_limit: str = MEMORY_LIMIT) -> None:
+        self.folder = workspace / "snapshots"
+        self.memory_limit = memory_limit
+        self._lock = threading.Lock()
+        self._handle: _Handle | None = None
+        self.exact_scans = threading.BoundedSemaphore(1)
+
+    def current_run(self) -> str | None:
+        """The run that CURRENT names, or None when nothing is published."""
+        try:
+            name = (self.folder / CURRENT).read_text(encoding="utf-8").strip()
+        except OSError:
+            return None
+        return name if name and Path(name).name == name else None
+
+    @contextmanager
+    def pin(self) -> Iterator[Reader]:
+        """The published snapshot, held open while the block runs. Raises NoSnapshot."""
+        reader = self.acquire()
+        try:
+            yield reader
+        finally:
+            self.release(reader)
+
+    def acquire(self) -> Reader:
+        """Like `pin`, for callers that release by hand."""
+        run_id = self.current_run()
+        if run_id is None:
+            raise NoSnapshot("web.no_snapshot")
+        with self._lock:
+            version = self._version(run_id)
+            if self._handle is None or self._handle.version != version:
+                fresh = self._open(run_id, version)
+                old, self._handle = self._handle, fresh
+                if old is not None:
+                    old.retired = True
+                    self._close_if_idle(old)
+            self._handle.readers += 1
+            return Reader(self._handle)
+
+    def release(self, reader: Reader) -> None:
+        """Let go of what `acquire` gave."""
+        with self._lock:
+            reader._handle.readers -= 1
+            self._close_if_idle(reader._handle)
+
+    def close(self) -> None:
+        """Close what is open; the next reader opens it again."""
+        with self._lock:
+            if self._handle is not None:
+                self._handle.retired = True
+                self._close_if_idle(self._handle)
+                self._handle = None
+
+    def _close_if_idle(self, handle: _Handle) -> None:
+        if handle.retired and handle.readers == 0:
+            handle.connection.close()
+
+    def _version(self, run_id: str) -> str:
+        try:
+            found = (self.folder / run_id / SERVING).stat()
+        except OSError as error:
+            raise NoSnapshot("web.snapshot_unreadable", run=run_id) from error
+        return f"{run_id}:{found.st_ino}:{found.st_mtime_ns}"
+
+    def _open(self, run_id: str, version: str) -> _Handle:
+        folder = self.folder / run_id
+        config = {"threads": 1, "memory_limit": self.memory_limit, "enable_external_access": False}
+        try:
+            connection = duckdb.connect(str(folder / SERVING), read_only=True, config=config)
+        except duckdb.Error as error:
+            raise NoSnapshot("web.snapshot_unreadable", run=run_id) from error
+        return _Handle(run_id, version, folder, connection)
+
+
+_serving: dict[str, Serving] = {}
+_opening = threading.Lock()
+
+
+def serving() -> Serving:
+    """This process's view of the workspace's snapshots."""
+    key = str(settings.WORKSPACE)
+    with _opening:
+        if key not in _serving:
+            _serving[key] = Serving(settings.WORKSPACE)
+        return _serving[key]
+
+
+# --- counting ---------------------------------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Condition:
+    """A compiled rule over the customer table: SQL from our own compiler, and the canonical text that keys the cache."""
+
+    sql: str
+    canonical: str
+    parameters: tuple[Any, ...] = ()
+
+    def key(self, version: str, scope: Scope) -> str:
+        """Differs by snapshot, rule, parameters and by what the person may see."""
+        rule = hashlib.sha256(repr((self.canonical, self.parameters)).encode()).hexdigest()
+        return f"count:{version}:{rule}:{scope.key}"
+
+
+@dataclass(frozen=True)
+class Count:
+    """How many customers match; `exact` is False for an estimate from the 2 % sample."""
+
+    customers: int
+    exact: bool
+
+
+def known_count(reader: Reader, condition: Condition, scope: Scope) -> Count | None:
+    """The exact count when it was counted before in this snapshot and scope."""
+    found = caches["counts"].get(condition.key(reader.version, scope))
+    return None if found is None else Count(found, True)
+
+
+def estimate(reader: Reader, condition: Condition, scope: Scope) -> Count | None:
+    """An estimate from the sample, at once; None when there are too few people for one (then count exactly)."""
+    if SAMPLE not in reader.tables:
+        return None
+    where, values = reader.scoped(scope, SAMPLE)
+    sql = f"SELECT COUNT(*) FILTER (WHERE ({condition.sql}) AND {where}), COUNT(*) FROM {SAMPLE}"
+    matching, sampled = reader.rows(sql, [*condition.parameters, *values])[0]
+    if not sampled:
+        return None
+    everyone = reader.value(f"SELECT COUNT(*) FROM {CUSTOMERS}")
+    guess = round(matching * everyone / sampled)
+    return Count(guess, False) if guess >= SMALL else None
+
+
+def exact(reader: Reader, condition: Condition, scope: Scope) -> Count:
+    """The exact count, from the cache or by a scan. Scans take turns, so that customer cards stay fast.
+
+    Raises Busy when the turn doesn't come within ten seconds or the scan takes too long.
+    """
+    known = known_count(reader, condition, scope)
+    if known is not None:
+        return known
+    here = serving()
+    if not here.exact_scans.acquire(timeout=WAIT_SECONDS):
+        raise Busy("web.counting_busy")
+    try:
+        where, values = reader.scoped(scope)
+        sql = f"SELECT COUNT(*) FROM {CUSTOMERS} WHERE ({condition.sql}) AND {where}"
+        with reader.limited():
+            customers = int(reader.value(sql, [*condition.parameters, *values]))
+    finally:
+        here.exact_scans.release()
+    caches["counts"].set(condition.key(reader.version, scope), customers)
+    return Count(customers, True)

@@ -1,0 +1,12 @@
+// Runs before the first paint: light, dark, or as the system says.
+(() => {
+  const root = document.documentElement;
+  const system = matchMedia("(prefers-color-scheme: dark)");
+  const apply = () => {
+    const wanted = root.dataset.theme;
+    root.dataset.bsTheme = wanted === "auto" ? (system.matches ? "dark" : "light") : wanted;
+    root.dispatchEvent(new Event("kequn:theme"));
+  };
+  apply();
+  system.addEventListener("change", apply);
+})();

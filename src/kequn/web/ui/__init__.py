@@ -1,0 +1,1 @@
+"""The design system: numbers, icons, charts, tables, forms and the shell around every page."""

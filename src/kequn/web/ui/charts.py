@@ -1,0 +1,234 @@
+"""Charts: an ECharts option made on the server, with the same figures as a table beside it.
+
+Options are plain JSON. Two kinds of value are filled in by `charts.js`, because they depend on the browser: a text
+that begins with `--k-` becomes the colour of that token in the current theme, and `{"$format": "compact"}` becomes a
+function that writes numbers as this language does. Every chart has a table view, and CSV and PNG downloads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from kequn.web.ui import numbers
+
+Format = Literal["number", "compact", "money", "percent", "text"]
+PALETTE = tuple(f"--k-c{index}" for index in range(1, 9))
+WRITERS = {"number": numbers.number, "compact": numbers.compact, "money": numbers.money, "percent": numbers.percent}
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table view."""
+
+    title: Any
+    format: Format = "number"
+
+
+@dataclass(frozen=True)
+class Chart:
+    """What `ui/chart.html` shows. `rows` are raw values; the CSV gets them as they are, the table formatted."""
+
+    id: str
+    title: Any
+    option: dict[str, Any]
+    columns: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    note: Any = ""
+    size: Literal["small", "medium", "large"] = "medium"
+    links: dict[str, str] = field(default_factory=dict)  # item name to the address that a click opens
+
+    @property
+    def empty(self) -> bool:
+        return not self.rows
+
+    @property
+    def table(self) -> list[list[dict[str, Any]]]:
+        """Rows of cells: `raw`, `text` and whether it's a number."""
+        return [
+            [
+                {"raw": value, "text": _written(value, column.format), "number": column.format != "text"}
+                for value, column in zip(row, self.columns, strict=True)
+            ]
+            for row in self.rows
+        ]
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """What goes to the browser as JSON."""
+        return {"option": self.option, "links": self.links, "language": "en" if numbers.is_english() else "zh"}
+
+
+def _written(value: Any, kind: Format) -> str:
+    if value is None:
+        return numbers.DASH
+    return str(value) if kind == "text" else WRITERS[kind](value)
+
+
+def axis_format(kind: Format) -> dict[str, Any]:
+    """An axis label or tooltip value written as `kind`."""
+    return {"$format": kind}
+
+
+def _axes(categories: Sequence[str], kind: Format, horizontal: bool = False) -> dict[str, Any]:
+    names = {"type": "category", "data": list(categories), "axisTick": {"show": False}}
+    values = {"type": "value", "axisLabel": {"formatter": axis_format("compact" if kind == "money" else kind)}}
+    if horizontal:
+        return {"xAxis": values, "yAxis": {**names, "inverse": True}}
+    return {"xAxis": names, "yAxis": values}
+
+
+def _series_rows(categories: Sequence[str], series: dict[str, Sequence[Any]]) -> tuple[tuple[Any, ...], ...]:
+    return tuple((name, *(values[i] for values in series.values())) for i, name in enumerate(categories))
+
+
+def _columns(label: Any, series: dict[str, Sequence[Any]], kind: Format) -> tuple[Column, ...]:
+    return (Column(label, "text"), *(Column(name, kind) for name in series))
+
+
+def lines(
+    id: str, title: Any, label: Any, categories: Sequence[str], series: dict[str, Sequence[Any]], *,
+    kind: Format = "number", stacked: bool = False, **more: Any,
+) -> Chart:  # fmt: skip
+    """One line per series over `categories`; `stacked` makes them areas on top of each other. None leaves a gap."""
+    option = {
+        **_axes(categories, kind),
+        "tooltip": {"trigger": "axis", "valueFormatter": axis_format(kind)},
+        "legend": {"show": len(series) > 1, "type": "scroll"},
+        "series": [
+            {
+                "type": "line", "name": name, "data": list(values), "showSymbol": len(categories) < 3, "smooth": 0.2,
+                **({"stack": "all", "areaStyle": {"opacity": 0.78}, "lineStyle": {"width": 1}} if stacked else {}),
+            }
+            for name, values in series.items()
+        ],
+    }  # fmt: skip
+    if not stacked:
+        option["yAxis"]["scale"] = kind != "percent"
+    else:
+        option["xAxis"]["boundaryGap"] = False
+    return Chart(id, title, option, _columns(label, series, kind), _series_rows(categories, series), **more)
+
+
+def bars(
+    id: str, title: Any, label: Any, categories: Sequence[str], series: dict[str, Sequence[Any]], *,
+    kind: Format = "number", stacked: bool = False, horizontal: bool = False, **more: Any,
+) -> Chart:  # fmt: skip
+    """One bar per category and series; `horizontal` suits long names."""
+    radius = [0, 4, 4, 0] if horizontal else [4, 4, 0, 0]
+    option = {
+        **_axes(categories, kind, horizontal),
+        "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "valueFormatter": axis_format(kind)},
+        "legend": {"show": len(series) > 1, "type": "scroll"},
+        "series": [
+            {
+                "type": "bar", "name": name, "data": list(values), "barMaxWidth": 28,
+                **({"stack": "all"} if stacked else {"itemStyle": {"borderRadius": radius}}),
+            }
+            for name, values in series.items()
+        ],
+    }  # fmt: skip
+    return Chart(id, title, option, _columns(label, series, kind), _series_rows(categories, series), **more)
+
+
+def heat(
+    id: str, title: Any, across: Sequence[str], down: Sequence[str], cells: Sequence[Sequence[Any]], *,
+    labels: tuple[Any, Any, Any], kind: Format = "number", **more: Any,
+) -> Chart:  # fmt: skip
+    """A grid of cells coloured by value: `cells[row][column]`; `labels` are the words for row, column and value."""
+    points = [
+        [x, y, value] for y, row in enumerate(cells) for x, value in enumerate(row) if value is not None
+    ]  # fmt: skip
+    top = max((float(point[2]) for point in points), default=1.0)
+    option = {
+        "grid": {"top": 8, "bottom": 64},
+        "xAxis": {"type": "category", "data": list(across), "axisTick": {"show": False}, "axisLine": {"show": False}},
+        "yAxis": {"type": "category", "data": list(down), "axisTick": {"show": False}, "axisLine": {"show": False}},
+        "tooltip": {"valueFormatter": axis_format(kind)},
+        "visualMap": {
+            "min": 0, "max": top, "calculable": False, "orient": "horizontal", "left": "center", "bottom": 0,
+            "itemHeight": 120, "itemWidth": 10, "inRange": {"color": ["--k-heat-0", "--k-heat-1"]},
+            "formatter": axis_format("compact" if kind == "money" else kind),
+        },
+        "series": [{
+            "type": "heatmap", "data": points, "label": {"show": True, "formatter": {"$format": "cell", "kind": kind}},
+            "itemStyle": {"borderWidth": 3, "borderColor": "--k-surface", "borderRadius": 6},
+        }],
+    }  # fmt: skip
+    row_label, column_label, value_label = labels
+    columns = (Column(row_label, "text"), Column(column_label, "text"), Column(value_label, kind))
+    rows = tuple((down[y], across[x], value) for x, y, value in points)
+    return Chart(id, title, option, columns, rows, **more)
+
+
+def sankey(
+    id: str, title: Any, flows: Sequence[tuple[str, str, Any]], *,
+    labels: tuple[Any, Any, Any], kind: Format = "number", **more: Any,
+) -> Chart:  # fmt: skip
+    """Flows (from, to, value) between two columns; a name may stand on both sides."""
+    sources, targets = (list(dict.fromkeys(flow[side] for flow in flows)) for side in (0, 1))
+    order = {name: index for index, name in enumerate(dict.fromkeys([*sources, *targets]))}
+
+    def node(name: str, side: str) -> dict[str, Any]:
+        colour = PALETTE[order[name] % len(PALETTE)]
+        place = {"position": "left"} if side == "<" else {"position": "right"}
+        return {"name": f"{side}{name}", "itemStyle": {"color": colour}, "label": place}
+
+    option = {
+        "tooltip": {"valueFormatter": axis_format(kind)},
+        "series": [{
+            "type": "sankey", "left": 130, "right": 130, "top": 12, "bottom": 12, "nodeWidth": 8, "nodeGap": 14,
+            "draggable": False, "emphasis": {"focus": "adjacency"}, "lineStyle": {"color": "source", "opacity": 0.28},
+            "label": {"formatter": {"$format": "side"}},
+            "data": [node(name, "<") for name in sources] + [node(name, ">") for name in targets],
+            "links": [{"source": f"<{a}", "target": f">{b}", "value": value} for a, b, value in flows],
+        }],
+    }  # fmt: skip
+    columns = tuple(Column(label, kind if i == 2 else "text") for i, label in enumerate(labels))
+    return Chart(id, title, option, columns, tuple(tuple(flow) for flow in flows), **more)
+
+
+def bubbles(
+    id: str, title: Any, points: Sequence[tuple[str, float, float, float]], *,
+    labels: tuple[Any, Any, Any, Any], kinds: tuple[Format, Format, Format] = ("number", "number", "compact"), **more: Any,
+) -> Chart:  # fmt: skip
+    """Named points (name, x, y, size); `labels` are the words for name, x, y and size. Labels that collide are moved."""
+    largest = max((size for *_, size in points), default=1) or 1
+    series = [
+        {
+            "type": "scatter", "name": name, "data": [[x, y, size]], "symbolSize": round(10 + 42 * (max(size, 0) / largest) ** 0.5),
+            "itemStyle": {"color": PALETTE[i % len(PALETTE)], "opacity": 0.85},
+            "label": {"show": True, "position": "right", "formatter": "{a}"}, "labelLayout": {"moveOverlap": "shiftY"},
+        }
+        for i, (name, x, y, size) in enumerate(points)
+    ]  # fmt: skip
+    option = {
+        "xAxis": {"type": "value", "name": str(labels[1]), "nameLocation": "middle", "nameGap": 28, "scale": True,
+                  "axisLabel": {"formatter": axis_format(kinds[0])}},
+        "yAxis": {"type": "value", "name": str(labels[2]), "scale": True, "axisLabel": {"formatter": axis_format(kinds[1])}},
+        "tooltip": {}, "legend": {"show": False}, "series": series,
+    }  # fmt: skip
+    columns = (Column(labels[0], "text"), *(Column(label, kind) for label, kind in zip(labels[1:], kinds, strict=True)))
+    return Chart(id, title, option, columns, tuple(tuple(point) for point in points), **more)
+
+
+def radar(
+    id: str, title: Any, axes: Sequence[tuple[str, float]], series: dict[str, Sequence[Any]], *,
+    label: Any, kind: Format = "number", **more: Any,
+) -> Chart:  # fmt: skip
+    """One polygon per series over `axes` (name, maximum)."""
+    option = {
+        "legend": {"show": True, "bottom": 0, "top": "auto"},
+        "tooltip": {"valueFormatter": axis_format(kind)},
+        "radar": {"indicator": [{"name": name, "max": top} for name, top in axes], "radius": "62%", "center": ["50%", "46%"]},
+        "series": [{
+            "type": "radar", "symbolSize": 4,
+            "data": [
+                {"name": name, "value": list(values), "areaStyle": {"opacity": 0.15 if i == 0 else 0}}
+                for i, (name, values) in enumerate(series.items())
+            ],
+        }],
+    }  # fmt: skip
+    names = [name for name, _ in axes]
+    return Chart(id, title, option, _columns(label, series, kind), _series_rows(names, series), **more)

@@ -1,0 +1,106 @@
+"""Tags and filters that every template has without loading them."""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from django import forms, template
+from django.conf import settings
+from django.utils.html import escape
+from django.utils.safestring import SafeString, mark_safe
+from django.utils.translation import get_language, gettext
+
+from kequn.i18n import say
+from kequn.web.environment import workspace_facts
+from kequn.web.ui import numbers
+
+register = template.Library()
+ICONS = settings.BASE / "static/vendor/tabler-icons"
+
+register.filter("number", numbers.number)
+register.filter("compact", numbers.compact)
+register.filter("percent", numbers.percent)
+register.filter("change", numbers.change)
+register.filter("duration", numbers.duration)
+
+
+@register.filter
+def money(value: Any) -> str:
+    """An amount in the workspace's currency, short."""
+    return numbers.money(value, workspace_facts(settings.WORKSPACE).currency)
+
+
+@register.filter
+def money_exact(value: Any) -> str:
+    """An amount in the workspace's currency, in full."""
+    return numbers.money_exact(value, workspace_facts(settings.WORKSPACE).currency)
+
+
+@register.filter
+def worded(text: str) -> str:
+    """A Chinese source string that was kept as data (a job's step, an action's name), in the reader's language."""
+    return gettext(text) if text else ""
+
+
+@register.simple_tag
+def sentence(code: str, fields: dict[str, Any] | None = None) -> str:
+    """A sentence of the core's catalogue by its code."""
+    return say(code, "en" if (get_language() or "").startswith("en") else "zh", **(fields or {}))
+
+
+@cache
+def _drawing(name: str) -> str:
+    svg = (ICONS / f"{name}.svg").read_text(encoding="utf-8")
+    return re.sub(r"\s+", " ", re.sub(r"^.*?<svg[^>]*>|</svg>\s*$|<path stroke=\"none\"[^>]*/>", "", svg, flags=re.S)).strip()
+
+
+@register.simple_tag
+def icon(name: str, size: int = 18, label: str = "") -> SafeString:
+    """An icon drawn inline. Decorative unless `label` says what it means."""
+    meaning = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true" focusable="false"'
+    return mark_safe(  # noqa: S308  (our own files, the label escaped)
+        f'<svg class="k-icon" width="{size}" height="{size}" viewBox="0 0 24 24" fill="none" stroke="currentColor"'
+        f' stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round" {meaning}>{_drawing(name)}</svg>'
+    )
+
+
+@register.simple_tag
+def sparkline(values: Any, width: int = 84, height: int = 24) -> SafeString:
+    """A small line without axes; None leaves it out. The figures must stand in words beside it."""
+    points = [float(value) for value in values or () if value is not None]
+    if len(points) < 2:
+        return mark_safe("")
+    low, high = min(points), max(points)
+    span = (high - low) or 1.0
+    step = (width - 4) / (len(points) - 1)
+    drawn = " ".join(f"{2 + i * step:.1f},{height - 3 - (v - low) / span * (height - 6):.1f}" for i, v in enumerate(points))
+    return mark_safe(  # noqa: S308  (numbers only)
+        f'<svg class="k-spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
+        f'<polyline points="{drawn}" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round"/></svg>'
+    )
+
+
+@register.inclusion_tag("ui/field.html")
+def field(bound: Any, wide: bool = False) -> dict[str, Any]:
+    """A form field with label, help and errors."""
+    widget = bound.field.widget
+    kind = "control"
+    if isinstance(widget, forms.CheckboxInput):
+        kind = "check"
+    elif isinstance(widget, forms.CheckboxSelectMultiple | forms.RadioSelect):
+        kind = "choices"
+    css = {"check": "form-check-input", "choices": ""}.get(kind, "form-control")
+    if isinstance(widget, forms.Select) and kind == "control":
+        css = "form-select"
+    if bound.errors and kind == "control":
+        css += " is-invalid"
+    control = bound.as_widget(attrs={"class": css}) if css else bound.as_widget()
+    return {"field": bound, "control": control, "kind": kind, "wide": wide}
+
+
+@register.filter
+def initial(name: str) -> str:
+    """The letter of an avatar."""
+    return str(name).strip()[:1].upper() or "?"
