@@ -69,6 +69,14 @@ class Built:
 
 
 @dataclass(frozen=True)
+class Group:
+    """Features that are read from a grain together; `whole` when the grain has one row per customer already."""
+
+    items: tuple[Built, ...]
+    whole: bool
+
+
+@dataclass(frozen=True)
 class PlanInput:
     """What a plan depends on: tables, which of their columns are delivered, when the facts begin, the run's date."""
 
@@ -136,7 +144,7 @@ class Planner:
             self._note_missing(declaration, missing)
             return
         tree = whole_money(typed) if typed.type == "money" else typed.tree
-        self._add(declaration, tree, typed.type, frozenset(typer.columns))
+        self._add(declaration, _with_case(tree), typed.type, frozenset(typer.columns))
 
     def _compile_expression(self, declaration: FeatureDeclaration) -> bool:
         """Compile an expression over other features; False while one of them isn't compiled yet."""
@@ -237,26 +245,22 @@ class Planner:
         projections: list[exp.Expr] = []
         joins: list[tuple[exp.Select, str]] = []
         base_alias = "c"
-        for number, (name, items) in enumerate(sources.items()):
+        for name, items in sources.items():
             if name == BASE:
                 projections += [
                     exp.alias_(_qualified(item.tree, base_alias), item.declaration.name, quoted=True)
                     for item in items
                 ]
                 continue
-            alias = f"g{number}"
-            relation = self.relations[name]
-            inner = (
-                exp.select().from_(exp.to_table(name))
-                if relation.select is None or name in shared
-                else exp.select().from_(self._grain_query(name, used, shared).subquery(name))
-            )
-            inner = inner.select(
-                column("customer_id"),
-                *(exp.alias_(item.tree, item.declaration.name, quoted=True) for item in items),
-            )
-            joins.append((inner.group_by(column("customer_id")), alias))
-            projections += [self._filled(item, alias) for item in items]
+            source = self._source(name, used, shared)
+            for group in self._groups(name, items):
+                alias = f"g{len(joins)}"
+                inner = source.select(
+                    column("customer_id"),
+                    *(exp.alias_(item.tree, item.declaration.name, quoted=True) for item in group.items),
+                )
+                joins.append((inner if group.whole else inner.group_by(column("customer_id")), alias))
+                projections += [self._filled(item, alias) for item in group.items]
         early = [
             exp.alias_(cast(exp.Null(), SQL_TYPES[item.type]), item.declaration.name, quoted=True)
             for item in self.built.values()
@@ -273,6 +277,20 @@ class Planner:
             )
             query = query.join(inner.subquery(alias), on=on, join_type="left", copy=False)
         return query
+
+    def _source(self, name: str, used: Mapping[str, set[str]], shared: set[str]) -> exp.Select:
+        """SELECT, still without projections, FROM a table, a shared grain or an inlined one."""
+        if self.relations[name].select is None or name in shared:
+            return exp.select().from_(exp.to_table(name))
+        return exp.select().from_(self._grain_query(name, used, shared).subquery(name))
+
+    def _groups(self, name: str, items: Sequence[Built]) -> list[Group]:
+        """Features of one grain by how they are read: aggregated, or as they are where a customer has one row."""
+        if not self.relations[name].per_customer:
+            return [Group(tuple(items), whole=False)]
+        whole = tuple(item for item in items if not item.tree.find(exp.AggFunc))
+        rest = tuple(item for item in items if item.tree.find(exp.AggFunc))
+        return [group for group in (Group(whole, whole=True), Group(rest, whole=False)) if group.items]
 
     def _filled(self, item: Built, alias: str) -> exp.Expr:
         name = item.declaration.name
@@ -324,6 +342,20 @@ def _parsed(sql: str) -> exp.Expr:
     tree = parse(sql)
     refuse_outside(tree, FEATURE_NODES, sql)
     return tree
+
+
+def _with_case(tree: exp.Expr) -> exp.Expr:
+    """FILTER as a CASE inside its aggregate: the same value, for a seventh less CPU on DuckDB (docs/benchmarks.md)."""
+
+    def rewritten(node: exp.Expr) -> exp.Expr:
+        if not isinstance(node, exp.Filter) or isinstance(node.this.this, exp.Distinct):
+            return node
+        aggregate = node.this.copy()
+        counted = exp.Literal.number(1) if isinstance(aggregate.this, exp.Star) else aggregate.this.copy()
+        aggregate.set("this", exp.Case(ifs=[exp.If(this=node.expression.this.copy(), true=counted)]))
+        return aggregate
+
+    return tree.transform(rewritten)
 
 
 def _qualified(tree: exp.Expr, alias: str) -> exp.Expr:

@@ -46,8 +46,11 @@ class Registry:
 
     def everything(self, as_of: date) -> ProfilePlan:
         """The plan if every table and column were delivered: all columns that a definition may name."""
-        whole = {name: {c.name: c.type for c in table.columns.values()} for name, table in TABLES.items()}
-        return self.plan(whole, as_of, date(1970, 1, 1))
+        return self.plan(self.all_tables(), as_of, date(1970, 1, 1))
+
+    def all_tables(self) -> Delivered:
+        """Every table of the standard with every column."""
+        return {name: {c.name: c.type for c in table.columns.values()} for name, table in TABLES.items()}
 
 
 def present(delivered: Delivered) -> frozenset[str]:

@@ -21,7 +21,10 @@ Needs = frozenset[str]
 
 @dataclass(frozen=True)
 class Relation:
-    """A table or grain. `select` is None for a table (a view of that name stands in the engine)."""
+    """A table or grain. `select` is None for a table (a view of that name stands in the engine).
+
+    `per_customer` tells that the grain groups by the customer alone, so that features may take its columns as they are.
+    """
 
     name: str
     types: Mapping[str, Type]
@@ -30,6 +33,7 @@ class Relation:
     select: exp.Select | None = None
     inputs: tuple[str, ...] = ()
     aggregated: bool = False
+    per_customer: bool = False
 
     def needed(self, columns: Iterable[str]) -> Needs:
         """What the named columns need, with what the rows themselves need."""
@@ -124,16 +128,23 @@ def compile_grain(name: str, sql: str, relations: Mapping[str, Relation], catalo
     select = exp.select(*projections)
     select.set("from_", tree.args["from_"].copy())
     select.set("joins", [_typed_join(join, typer) for join in tree.args.get("joins") or []])
+    group = tree.args.get("group")
+    typer.used = set()
+    if group:
+        select.set("group", exp.Group(expressions=[typer.visit(item).tree for item in group.expressions]))
+    rows_need = typer.needs().union(*(source.rows_need for source in sources.values()))
     typer.optional = True
     if tree.args.get("where"):
         select.set("where", exp.Where(this=typer.boolean(tree.args["where"].this)))
-    group = tree.args.get("group")
-    if group:
-        select.set("group", exp.Group(expressions=[typer.visit(item).tree for item in group.expressions]))
-    rows_need = frozenset[str]().union(*(source.rows_need for source in sources.values()))
     inputs = tuple(source.name for source in sources.values())
     heavy = bool(group) or select.find(exp.Window) is not None
-    return Relation(name, types, needs, rows_need, select, inputs, heavy)
+    return Relation(name, types, needs, rows_need, select, inputs, heavy, _per_customer(select))
+
+
+def _per_customer(select: exp.Select) -> bool:
+    group = select.args.get("group")
+    keys = [item.this for item in select.expressions if item.alias == "customer_id"]
+    return bool(group) and group.expressions == keys
 
 
 def _tables(tree: exp.Select) -> list[tuple[str, exp.Table]]:

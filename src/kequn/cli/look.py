@@ -1,0 +1,271 @@
+"""schemes, audiences, show, customer, why, count, export, call-list, predictions, report: reading what was published."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from kequn.cli.app import HERE, JsonOption, LangOption, WorkspaceOption, app, published
+from kequn.cli.printing import count, percent, print_json, print_line, print_table
+from kequn.cli.runs import print_scheme, scheme_title
+from kequn.i18n import say, title
+
+Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="最多几行 · how many rows")]
+
+
+@app.command()
+def schemes(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: JsonOption = False) -> None:
+    """列出细分方案 · List the schemes."""
+    _, snapshot, lang = published(folder, lang)
+    manifest = snapshot.manifest.model_dump(mode="json")
+    listed = manifest.get("schemes", {})
+    if as_json:
+        print_json({"schemes": listed, "unavailable": manifest.get("schemes_unavailable", {})})
+        return
+    names = [say(f"summary.{key}", lang) for key in ("scheme", "title", "kind", "customers", "segments")]
+    body = [
+        [name, scheme_title(name, manifest, lang), item["kind"], count(item["customers"]), len(item["segments"])]
+        for name, item in listed.items()
+    ]
+    print_table(say("summary.schemes", lang), names, body, right=(3, 4))
+    for name, missing in manifest.get("schemes_unavailable", {}).items():
+        print_line(say("summary.unavailable", lang, scheme=name, missing=missing))
+
+
+@app.command()
+def audiences(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: JsonOption = False) -> None:
+    """列出名单 · List the audiences."""
+    from kequn.reading.rows import has_table, rows
+
+    _, snapshot, lang = published(folder, lang)
+    with snapshot.connect() as con:
+        sql = "SELECT audience, count(*) AS customers FROM audience_member GROUP BY audience ORDER BY audience"
+        listed = rows(con, sql) if has_table(con, "audience_member") else []
+    if as_json:
+        print_json(listed)
+        return
+    body = [[row["audience"], count(row["customers"])] for row in listed]
+    print_table(say("summary.audiences", lang), [say("summary.audience", lang), say("summary.customers", lang)], body, right=(1,))
+
+
+@app.command()
+def show(
+    target: Annotated[str | None, typer.Argument(metavar="[SCHEME[/SEGMENT]]")] = None,
+    folder: WorkspaceOption = HERE,
+    lang: LangOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """看一个方案的客户群，或一个客户群的画像 · Show a scheme's segments, or a segment's portrait."""
+    from kequn.reading import scheme_overview, segment_portrait
+
+    _, snapshot, lang = published(folder, lang)
+    manifest = snapshot.manifest.model_dump(mode="json")
+    scheme, _, segment = (target or "").partition("/")
+    with snapshot.connect() as con:
+        rows = scheme_overview(con, scheme or None)
+        portrait = segment_portrait(con, scheme, segment) if segment else []
+    if as_json:
+        print_json({"segments": [row for row in rows if not segment or row["segment"] == segment], "portrait": portrait})
+        return
+    for name in dict.fromkeys(row["scheme"] for row in rows):
+        part = [row for row in rows if row["scheme"] == name and (not segment or row["segment"] == segment)]
+        print_scheme(name, part, manifest, lang)
+    if segment:
+        _print_portrait(portrait, manifest, lang)
+        _print_playbook(workspace_playbook(snapshot, scheme, segment, lang), lang)
+
+
+def _print_portrait(portrait: list[dict[str, Any]], manifest: dict[str, Any], lang: str) -> None:
+    titles = {item["name"]: item["title"] for item in manifest.get("columns", [])}
+    body = [
+        [title(titles.get(row["dimension"]) or row["dimension"], lang), row["value"], percent(row["share"]), percent(row["rest_share"]),
+         f"{row['lift']:.2f}" if row["lift"] is not None else "–"]
+        for row in portrait
+    ]  # fmt: skip
+    names = [say(f"summary.{key}", lang) for key in ("dimension", "value", "share", "rest_share", "lift")]
+    print_table(say("summary.portrait", lang), names, body, right=(2, 3, 4))
+
+
+def workspace_playbook(snapshot: Any, scheme: str, segment: str, lang: str) -> str:
+    """The playbook sentence of a segment, as its scheme said when the run was made."""
+    entry = snapshot.manifest.model_dump(mode="json").get("schemes", {}).get(scheme, {}).get("playbooks", {}).get(segment)
+    return title(entry, lang) if entry else ""
+
+
+def _print_playbook(sentence: str, lang: str) -> None:
+    if sentence:
+        print_line(say("summary.playbook", lang, sentence=sentence))
+
+
+@app.command()
+def customer(
+    customer_id: Annotated[str, typer.Argument(metavar="ID")],
+    folder: WorkspaceOption = HERE,
+    lang: LangOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """一位客户：画像、所在客户群、预测、下一步 · One customer: profile, segments, predictions, next step."""
+    from kequn.reading import customer_card
+
+    _, snapshot, lang = published(folder, lang)
+    with snapshot.connect() as con:
+        card = customer_card(con, customer_id)
+    if as_json:
+        print_json(card)
+        return
+    manifest = snapshot.manifest.model_dump(mode="json")
+    _print_segments(snapshot, card, manifest, lang)
+    titles = {item["name"]: title(item["title"], lang) for item in manifest.get("columns", [])}
+    known = [[titles.get(name) or name, value] for name, value in card["profile"].items() if value is not None]
+    print_table(say("summary.profile", lang), [say("summary.attribute", lang), say("summary.value", lang)], known)
+    if card["prediction"]:
+        body = [[say(f"prediction.{name}", lang), value] for name, value in card["prediction"].items() if name != "customer_id" and value is not None]
+        print_table(say("summary.predictions", lang), [say("summary.attribute", lang), say("summary.value", lang)], body)
+
+
+def _print_segments(snapshot: Any, card: dict[str, Any], manifest: dict[str, Any], lang: str) -> None:
+    body = [
+        [scheme_title(row["scheme"], manifest, lang), row[f"title_{lang}"], row["since"],
+         workspace_playbook(snapshot, row["scheme"], row["segment"], lang)]
+        for row in card["segments"]
+    ]  # fmt: skip
+    names = [say(f"summary.{key}", lang) for key in ("scheme", "segment", "since", "action")]
+    print_table(f"{say('summary.customer', lang)} {card['customer_id']}", names, body)
+
+
+@app.command()
+def why(
+    customer_id: Annotated[str, typer.Argument(metavar="ID")],
+    target: Annotated[str, typer.Argument(metavar="SCHEME[/SEGMENT]")],
+    folder: WorkspaceOption = HERE,
+    lang: LangOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """为什么在（不在）这个客户群，怎样才能进去 · Why in (or not in) a segment, and the nearest change that would move them."""
+    from kequn.reading.why import why_rows
+
+    _, snapshot, lang = published(folder, lang)
+    scheme, _, segment = target.partition("/")
+    with snapshot.connect() as con:
+        answer = why_rows(con, snapshot, customer_id, scheme, segment or None, lang)
+    if as_json:
+        print_json(answer)
+        return
+    print_line(answer["sentence"])
+    names = [say(f"summary.{key}", lang) for key in ("segment", "clause", "value", "passed")]
+    body = [[c["segment"], c["clause"], c["value"], {True: "✓", False: "✗", None: "?"}[c["passed"]]] for c in answer["clauses"]]
+    print_table(say("summary.clauses", lang), names, body)
+    if answer["change"]:
+        print_line(answer["change"])
+
+
+@app.command("count")
+def count_rule(
+    rule: Annotated[str, typer.Argument(metavar="RULE")],
+    folder: WorkspaceOption = HERE,
+    lang: LangOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """一条规则选中多少客户 · How many customers a rule matches."""
+    from kequn.reading.counting import count_matches
+
+    _, snapshot, lang = published(folder, lang)
+    answer = count_matches(snapshot, rule)
+    if as_json:
+        print_json(answer)
+        return
+    print_line(say("summary.count", lang, customers=count(answer["customers"]), share=percent(answer["share"]), rule=answer["rule"]))
+
+
+@app.command()
+def export(
+    target: Annotated[str, typer.Argument(metavar="SCHEME/SEGMENT|AUDIENCE")],
+    to: Annotated[Path, typer.Option("--to", help="file.csv | file.xlsx | file.parquet")],
+    folder: WorkspaceOption = HERE,
+    lang: LangOption = None,
+) -> None:
+    """导出客户群或名单 · Export a segment or an audience."""
+    from kequn.reading.export import export_members
+
+    _, snapshot, lang = published(folder, lang)
+    with snapshot.connect() as con:
+        rows = export_members(con, target, to, snapshot.manifest.model_dump(mode="json"), lang)
+    print_line(say("summary.exported", lang, rows=count(rows), file=str(to)))
+
+
+@app.command()
+def predictions(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: JsonOption = False) -> None:
+    """每个预测模型：数据是否够、拟合质量、和基准比 · Each model: data gate, fit, quality against its baseline."""
+    _, snapshot, lang = published(folder, lang)
+    models = snapshot.manifest.model_dump(mode="json").get("models", [])
+    if as_json:
+        print_json(models)
+        return
+    names = [say(f"summary.{key}", lang) for key in ("model", "gate", "quality", "baseline", "published")]
+    body = [
+        [m["model"], _gate(m.get("gate"), lang), _figures(m.get("quality")), _figures(m.get("baseline")), say("word.yes" if m.get("published") else "word.no", lang)]
+        for m in models
+    ]
+    print_table(say("summary.predictions", lang), names, body)
+
+
+def _gate(gate: Any, lang: str) -> str:
+    if not isinstance(gate, dict):
+        return ""
+    if gate.get("ok"):
+        return "✓"
+    fields = {key: value for key, value in gate.items() if key not in ("ok", "code")}
+    return say(str(gate.get("code") or "word.no"), lang, **fields)
+
+
+def _figures(figures: Any) -> str:
+    if not isinstance(figures, dict):
+        return "" if figures is None else str(figures)
+    return "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items() if not isinstance(value, (dict, list)))
+
+
+@app.command("call-list")
+def call_list(
+    target: Annotated[str | None, typer.Argument(metavar="[SCHEME/SEGMENT]")] = None,
+    capacity: Annotated[int, typer.Option("--capacity", min=1, max=1_000_000, help="能打多少个电话 · how many calls")] = 50,
+    owner: Annotated[str | None, typer.Option("--owner", help="客户经理 · account manager")] = None,
+    to: Annotated[Path | None, typer.Option("--to", help="file.csv | file.xlsx")] = None,
+    folder: WorkspaceOption = HERE,
+    lang: LangOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """先打给谁：按成交概率 × 价值排序 · Whom to call first: probability × value, cut to capacity."""
+    from kequn.reading.calls import call_rows, write_calls
+
+    _, snapshot, lang = published(folder, lang)
+    with snapshot.connect() as con:
+        answer = call_rows(con, snapshot, target, capacity=capacity, owner=owner, lang=lang)
+    if to is not None:
+        write_calls(answer, to)
+    if as_json:
+        print_json(answer)
+        return
+    names = [say(f"summary.{key}", lang) for key in ("rank", "customer", "probability", "expected", "action")]
+    body = [[r["rank"], r["customer_id"], percent(r["probability"]), count(r["expected_value"]), r["sentence"]] for r in answer["calls"]]
+    print_table(say("summary.call_list", lang), names, body, right=(0, 2, 3))
+    widen = [[w["calls"], count(w["added"]), percent(w["conversion"])] for w in answer["widening"]]
+    print_table(say("summary.widening", lang), [say(f"summary.{key}", lang) for key in ("calls", "added", "conversion")], widen, right=(0, 1, 2))
+
+
+@app.command()
+def report(
+    to: Annotated[Path | None, typer.Option("--to", help="report.html")] = None,
+    folder: WorkspaceOption = HERE,
+    lang: LangOption = None,
+) -> None:
+    """生成一个可离线打开的 HTML 报告 · Write one self-contained HTML report."""
+    from kequn.report import write_report
+
+    workspace, snapshot, lang = published(folder, lang)
+    file = write_report(snapshot, to or workspace.folder / "report.html", lang)
+    print_line(say("summary.report", lang, file=str(file)))
+
+
+__all__: list[str] = []

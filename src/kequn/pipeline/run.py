@@ -1,0 +1,322 @@
+"""The run: data → profile → predict → scheme → audience → evidence → snapshot. One direction, one pass, one `as_of`."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kequn.engine import Engine, Parquet, open_engine
+from kequn.errors import DataError, KequnError
+from kequn.language import Catalog, Column
+from kequn.pipeline.definitions import Definitions, read_definitions
+from kequn.pipeline.progress import Clocked, Listener
+from kequn.pipeline.views import join_predictions, register_facts, view_profile, write_profile
+from kequn.profile import Delivered, ProfileColumn, ProfilePlan, Registry, catalog_of
+from kequn.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kequn.data.facts import Facts
+    from kequn.scheme import Assignment, Scheme
+    from kequn.snapshot import Draft, Manifest, Snapshot
+
+WORK = "work"
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the predict room gave back: columns beside the profile (with types), files, model cards."""
+
+    columns: Mapping[str, Column]
+    files: tuple[Path, ...]
+    models: Sequence[Mapping[str, Any]] = ()
+
+
+@dataclass
+class Running:
+    """What the steps of one run share. Filled from top to bottom, never changed upstream."""
+
+    workspace: Workspace
+    definitions: Definitions
+    facts: Facts
+    as_of: date
+    engine: Engine
+    draft: Draft
+    clock: Clocked
+    previous: Snapshot | None
+    warnings: list[KequnError] = field(default_factory=list)
+
+    @property
+    def delivered(self) -> Delivered:
+        return {name: dict(table.columns) for name, table in self.facts.tables.items()}
+
+    @property
+    def digits(self) -> int:
+        return self.workspace.settings.minor_unit_digits
+
+    @property
+    def registry(self) -> Registry:
+        return Registry(self.definitions.features)
+
+    def work(self, name: str) -> Path:
+        """A folder for intermediate tables, beside the draft's tables; dropped before publishing."""
+        return self.draft.path / WORK / name
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """A published run: its snapshot and what the summary shows."""
+
+    snapshot: Snapshot
+    assignment: Assignment
+    unavailable_features: int
+
+
+def run(
+    workspace: Workspace,
+    *,
+    as_of: date | None = None,
+    now: datetime | None = None,
+    listener: Listener | None = None,
+) -> RunResult:
+    """Run everything and publish a snapshot.
+
+    `as_of` overrides the workspace's setting; `now` is the clock (default: the present). A run that fails or is killed
+    leaves what was published untouched. Raises KequnError.
+    """
+    from kequn.snapshot import new_run_id
+
+    now = now or datetime.now(workspace.settings.zone)
+    with workspace.store.lock():
+        workspace.store.sweep()
+        definitions = read_definitions(workspace.folder)
+        clock = Clocked(listener)
+        with clock.step("facts"):
+            facts = read_facts(workspace, definitions, now)
+        day = as_of or workspace.as_of(facts.last_order_at, now)
+        with workspace.store.begin(new_run_id(now)) as draft:
+            engine = open_engine(workspace.engine_settings())
+            try:
+                running = Running(workspace, definitions, facts, day, engine, draft, clock, _before(workspace, day))
+                return _steps(running, now)
+            finally:
+                engine.close()
+
+
+def read_facts(workspace: Workspace, definitions: Definitions, now: datetime) -> Facts:
+    """The canonical facts of a workspace, built where a source has changed."""
+    from kequn.data.facts import FactSettings, load_facts
+
+    settings = FactSettings(
+        currency=workspace.settings.currency,
+        time_zone=workspace.settings.time_zone,
+        clock=now,
+        folder_root=workspace.folder,
+        minor_unit_digits=workspace.settings.minor_unit_digits,
+        memory_limit=workspace.settings.engine.memory_limit,
+        threads=workspace.settings.engine.threads,
+    )
+    facts = load_facts(definitions.sources, settings, workspace.facts)
+    if "customers" not in facts.tables:
+        raise DataError("pipeline.no_customers")
+    return facts
+
+
+def _steps(running: Running, now: datetime) -> RunResult:
+    from kequn.pipeline.tables import write_tables
+
+    register_facts(running.engine, running.facts.tables, running.delivered)
+    with running.clock.step("profile"):
+        schemes, plan = plan_profile(running)
+        folder = running.draft.folder("profile")
+        customers = write_profile(running.engine, plan, folder, running.digits)
+        view_profile(running.engine, "profile", plan.columns, _files(folder), running.digits)
+    with running.clock.step("prediction"):
+        prediction = _predict(running, plan)
+    relation = _with_predictions(running, prediction)
+    with running.clock.step("assignment"):
+        assignment = _assign(running, relation, plan, prediction, schemes)
+    with running.clock.step("audience"):
+        _audiences(running, assignment)
+    write_tables(running, plan, assignment, prediction)
+    snapshot = _publish(running, plan, assignment, prediction, customers, now)
+    return RunResult(snapshot, assignment, len(plan.unavailable))
+
+
+def plan_profile(running: Running) -> tuple[Mapping[str, Scheme], ProfilePlan]:
+    """The schemes of the workspace, checked, and the profile with the behaviour terms their rules use."""
+    from kequn.audience import audience_terms
+    from kequn.scheme import load_schemes
+
+    catalog = everything(running.registry, running.delivered, running.as_of, running.digits)
+    schemes = load_schemes(running.definitions.under("schemes"), catalog)
+    terms = [term for scheme in schemes.values() for rule in scheme.rules.values() for term in rule.terms.values()]
+    terms += audience_terms(running.definitions.under("audiences"), catalog, schemes)
+    start = running.facts.history_start
+    history = start.date() if start else None
+    plan = running.registry.plan(
+        running.delivered, running.as_of, history, terms=terms, minor_unit_digits=running.digits
+    )
+    return schemes, plan
+
+
+def everything(registry: Registry, delivered: Delivered, as_of: date, digits: int) -> Catalog:
+    """Every name a definition may use, whether or not the data at hand allow it."""
+    from kequn.predict import PREDICTION_COLUMNS
+
+    whole = registry.everything(as_of)
+    custom = registry.plan(delivered, as_of, None, minor_unit_digits=digits).columns
+    catalog = catalog_of([*whole.columns, *custom], delivered, as_of, minor_unit_digits=digits)
+    behaviours = catalog_of((), registry.all_tables(), as_of).behaviours
+    return Catalog({**catalog.columns, **PREDICTION_COLUMNS}, {}, behaviours, as_of, digits)
+
+
+def _predict(running: Running, plan: ProfilePlan) -> Prediction | None:
+    from kequn.pipeline.predictions import predictions
+
+    return predictions(running, plan)
+
+
+def _with_predictions(running: Running, prediction: Prediction | None) -> str:
+    if prediction is None or not prediction.files:
+        return "profile"
+    running.engine.view("prediction", Parquet(prediction.files))
+    join_predictions(running.engine, "profile_predicted", "profile", "prediction", list(prediction.columns))
+    return "profile_predicted"
+
+
+def _assign(
+    running: Running, relation: str, plan: ProfilePlan, prediction: Prediction | None, schemes: Mapping[str, Scheme]
+) -> Assignment:
+    from kequn.scheme import assign
+
+    catalog = catalog_of(plan.columns, running.delivered, running.as_of, minor_unit_digits=running.digits)
+    columns = {**catalog.columns, **(prediction.columns if prediction else {})}
+    sight = Catalog(columns, {}, catalog.behaviours, running.as_of, running.digits)
+    assignment = assign(
+        running.engine, relation, schemes, sight, running.as_of, running.draft.folder("assignment"),
+        work=running.work("wide"), previous=_previous(running, schemes),
+    )  # fmt: skip
+    running.warnings.extend(assignment.warnings)
+    return assignment
+
+
+def _previous(running: Running, schemes: Mapping[str, Scheme]) -> dict[str, Any]:
+    """For each scheme the last run's members, where the definition means the same."""
+    from kequn.scheme import Previous
+
+    if running.previous is None or not running.previous.has("assignment"):
+        return {}
+    before = getattr(running.previous.manifest, "schemes", None) or {}
+    files = running.previous.files("assignment")
+    return {
+        name: Previous(running.previous.run_id, tuple(f for f in files if f.name.rsplit("-", 1)[0] == name))
+        for name, scheme in schemes.items()
+        if before.get(name, {}).get("fingerprint") == scheme.fingerprint
+    }
+
+
+def _audiences(running: Running, assignment: Assignment) -> None:
+    from kequn.audience import write_audiences
+
+    warnings = write_audiences(
+        running.engine, running.definitions.under("audiences"), assignment, running.workspace.audiences,
+        running.draft.folder("audience_member"),
+    )  # fmt: skip
+    running.warnings.extend(warnings)
+
+
+def _before(workspace: Workspace, as_of: date) -> Snapshot | None:
+    """The latest published run with an earlier date."""
+    earlier = [run for run in workspace.store.runs() if run.manifest.as_of < as_of]
+    return max(earlier, key=lambda run: (run.manifest.as_of, run.run_id), default=None)
+
+
+def _publish(
+    running: Running, plan: ProfilePlan, assignment: Assignment, prediction: Prediction | None, customers: int, now: datetime
+) -> Snapshot:  # fmt: skip
+    import shutil
+
+    with running.clock.step("publish"):
+        shutil.rmtree(running.draft.path / WORK, ignore_errors=True)
+        manifest = _manifest(running, plan, assignment, prediction, customers, now)
+        snapshot = running.draft.publish(manifest)
+        running.workspace.store.prune(running.workspace.settings.settings.keep_runs)
+    return snapshot
+
+
+def _manifest(
+    running: Running, plan: ProfilePlan, assignment: Assignment, prediction: Prediction | None, customers: int, now: datetime
+) -> Manifest:  # fmt: skip
+    from kequn.snapshot import Manifest
+
+    facts = running.facts
+    return Manifest.model_validate(
+        {
+            "run_id": running.draft.run_id,
+            "as_of": running.as_of,
+            "created_at": now,
+            "engine": running.engine.name,
+            "versions": {name: version(name) for name in ("kequn", "duckdb", "sqlglot", "pyarrow", "numpy")},
+            "currency": running.workspace.settings.currency,
+            "minor_unit_digits": running.digits,
+            "language": running.workspace.settings.language,
+            "workspace": running.workspace.settings.model_dump(mode="json")["name"],
+            "facts": {name: {"rows": t.rows, "fingerprint": t.fingerprint} for name, t in facts.tables.items()},
+            "reconciliation": reconciliation(facts),
+            "history_start": facts.history_start.isoformat() if facts.history_start else None,
+            "definitions": {
+                path: {"text": text, "fingerprint": hashlib.sha256(text.encode()).hexdigest()}
+                for path, text in running.definitions.texts.items()
+            },
+            "schemes": {name: result.manifest() for name, result in assignment.results.items()},
+            "schemes_unavailable": {name: list(missing) for name, missing in assignment.unavailable.items()},
+            "digests": {name: result.digest for name, result in assignment.results.items()},
+            "cuts": {name: dict(result.bound.cuts) for name, result in assignment.results.items()},
+            "columns": [_column(item) for item in plan.columns],
+            "unavailable": [{"name": u.name, "title": dict(u.title), "model": u.model, "missing": list(u.missing)} for u in plan.unavailable],
+            "models": list(prediction.models) if prediction else [],
+            "customers": customers,
+            "seconds": dict(running.clock.seconds),
+            "warnings": [{"code": w.code, **_plain(w.fields)} for w in (*running.warnings,)]
+            + [{"code": n.code, **_plain(n.fields)} for n in facts.warnings],
+            "previous": running.previous.run_id if running.previous else None,
+        }
+    )  # fmt: skip
+
+
+def reconciliation(facts: Facts) -> dict[str, Any]:
+    """Rows and money from source to facts: read = kept + quarantined + duplicates; anonymous sales apart."""
+    return {
+        "tables": {
+            name: {"read": t.counts.read, "kept": t.counts.kept, "quarantined": t.counts.quarantined, "duplicates": t.counts.duplicates}
+            for name, t in facts.tables.items()
+        },
+        "anonymous_orders": facts.anonymous_orders,
+        "anonymous_amount": facts.anonymous_amount,
+        "returned_orders": facts.returned_orders,
+        "returned_amount": facts.returned_amount,
+        "rounding": facts.rounding,
+    }  # fmt: skip
+
+
+def _column(item: ProfileColumn) -> dict[str, Any]:
+    return {
+        "name": item.name, "type": item.type, "title": dict(item.title), "unit": item.unit, "model": item.model,
+        "basis": item.basis, "privacy": item.privacy, "hidden": item.hidden, "null_reason": item.null_reason,
+    }  # fmt: skip
+
+
+def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value if isinstance(value, (int, float, bool, list)) else str(value) for name, value in fields.items()}
+
+
+def _files(folder: Path) -> tuple[Path, ...]:
+    return tuple(sorted(folder.glob("*.parquet")))
+
+
+__all__ = ["Prediction", "RunResult", "Running", "everything", "plan_profile", "read_facts", "reconciliation", "run"]

@@ -1,0 +1,72 @@
+"""The smaller tables of a snapshot, and `serving.duckdb`: all read what the engine has written, with DuckDB."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kequn.pipeline.run import Prediction, Running
+    from kequn.profile import ProfilePlan
+    from kequn.scheme import Assignment
+
+SERVED_FACTS = ("orders", "order_lines", "products", "customers")
+
+
+def write_tables(running: Running, plan: ProfilePlan, assignment: Assignment, prediction: Prediction | None) -> None:
+    """segment, cell, quarantine, portrait, prediction and recommendation where there are any, then `serving.duckdb`."""
+    write_table(assignment.segments, running.draft.folder("segment"))
+    if assignment.cells.num_rows:
+        write_table(assignment.cells, running.draft.folder("cell"))
+    _quarantine(running)
+    with running.clock.step("portrait"):
+        _portraits(running, plan, assignment, prediction)
+    with running.clock.step("serving"):
+        _serving(running)
+
+
+def write_table(table: pa.Table, folder: Path) -> None:
+    """One small table as `folder/part-00000.parquet`."""
+    import pyarrow.parquet as pq
+
+    folder.mkdir(parents=True, exist_ok=True)
+    pq.write_table(table, folder / "part-00000.parquet", compression="zstd")
+
+
+def _quarantine(running: Running) -> None:
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    tables = [pq.read_table(file) for file in running.facts.quarantine]
+    if tables:
+        write_table(pa.concat_tables(tables, promote_options="default"), running.draft.folder("quarantine"))
+
+
+def _portraits(running: Running, plan: ProfilePlan, assignment: Assignment, prediction: Prediction | None) -> None:
+    from kequn.scheme import portraits
+
+    extra = list(prediction.columns.values()) if prediction else []
+    columns = [item.as_column() for item in plan.columns if not item.hidden and item.name != "customer_id"]
+    table = portraits(running.draft.folder("profile"), assignment, [*columns, *extra])
+    write_table(table, running.draft.folder("portrait"))
+
+
+def _serving(running: Running) -> None:
+    from kequn.snapshot import ServingSettings, build_serving
+
+    facts: dict[str, Sequence[Path]] = {
+        name: running.facts.tables[name].files for name in SERVED_FACTS if name in running.facts.tables
+    }
+    settings = ServingSettings(
+        as_of=running.as_of,
+        minor_unit_digits=running.digits,
+        memory_limit=running.workspace.settings.engine.memory_limit,
+        threads=running.workspace.settings.engine.threads,
+    )
+    build_serving(running.draft.path, facts, running.draft.path / "serving.duckdb", settings)
+
+
+__all__ = ["write_table", "write_tables"]

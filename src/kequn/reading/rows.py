@@ -1,0 +1,28 @@
+"""Rows of a DuckDB connection as dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import duckdb
+
+
+def rows(con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    """All rows of a query."""
+    cursor = con.execute(sql, list(values))
+    names = [item[0] for item in cursor.description]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
+def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    """Whether the snapshot's connection shows a table or view called `name`."""
+    found = con.execute(
+        "SELECT count(*) FROM (SELECT table_name AS n FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views()) WHERE n = ?",
+        [name],
+    ).fetchone()
+    return bool(found and found[0])
+
+
+__all__ = ["has_table", "rows"]
