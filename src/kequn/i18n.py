@@ -40,11 +40,17 @@ def say(code: str, lang: str = "zh", /, **fields: Any) -> str:
     words = catalogue().get(code)
     if words is None:
         return f"{code} {fields}" if fields else code
-    shown = {name: ", ".join(map(str, v)) if isinstance(v, (list, tuple, set)) else v for name, v in fields.items()}
+    shown = {name: _shown(value, lang) for name, value in fields.items()}
     try:
         return words["en" if lang == "en" else "zh"].format(**shown)
     except (KeyError, IndexError, ValueError):
         return f"{words['en']} {fields}"
+
+
+def _shown(value: Any, lang: str) -> Any:
+    if isinstance(value, KequnError):  # an error inside an error: a rule inside a file
+        return explain(value, lang)
+    return ", ".join(map(str, value)) if isinstance(value, (list, tuple, set)) else value
 
 
 def explain(error: KequnError, lang: str = "zh") -> str:

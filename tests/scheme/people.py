@@ -53,7 +53,10 @@ def catalog_for(rows: Sequence[Row]) -> Catalog:
 def write(engine: Engine, folder: Path, rows: Sequence[Row], relation: str = "profile") -> None:
     """Name the rows `relation` in the engine."""
     folder.mkdir(parents=True, exist_ok=True)
-    kinds = [(name, ARROW[everything().columns[name].type] if name != "customer_id" else pa.string()) for name in rows[0]]
+    kinds = [
+        (name, ARROW[everything().columns[name].type] if name != "customer_id" else pa.string())
+        for name in rows[0]
+    ]
     pq.write_table(pa.Table.from_pylist(list(rows), pa.schema(kinds)), folder / f"{relation}.parquet")
     engine.view(relation, Parquet((folder / f"{relation}.parquet",)))
 
@@ -62,12 +65,21 @@ def run(
     engine: Engine, folder: Path, rows: Sequence[Row], texts: Mapping[str, str] | Iterable[str], **more: Any
 ) -> Assignment:
     """Assign the schemes of `texts` to the rows."""
-    named = dict(texts) if isinstance(texts, Mapping) else {f"s{n}.yaml": text for n, text in enumerate(texts)}
+    named = (
+        dict(texts) if isinstance(texts, Mapping) else {f"s{n}.yaml": text for n, text in enumerate(texts)}
+    )
     write(engine, folder, rows)
     schemes = load_schemes(named, everything())
     settings = {"as_of": AS_OF, **more}
     return assign(
-        engine, "profile", schemes, catalog_for(rows), settings.pop("as_of"), folder / "assignment", work=folder / "work", **settings
+        engine,
+        "profile",
+        schemes,
+        catalog_for(rows),
+        settings.pop("as_of"),
+        folder / "assignment",
+        work=folder / "work",
+        **settings,
     )
 
 
@@ -106,7 +118,17 @@ def _person(rng: random.Random, key: str) -> Row:
         "referrals": rng.choice([0, 0, 0, 1, 5, 9]),
         "is_referred": _maybe(rng, True, False, False),
         "age_band": _maybe(rng, "0-17", "18-24", "19-24", "25-34", "35-44", "45-54", "55-64", "65+"),
-        "life_stage": _maybe(rng, "single", "couple", "new_family", "young_family", "mature_family", "empty_nest", "retired", missing=0.7),
+        "life_stage": _maybe(
+            rng,
+            "single",
+            "couple",
+            "new_family",
+            "young_family",
+            "mature_family",
+            "empty_nest",
+            "retired",
+            missing=0.7,
+        ),
         "marital_status": _maybe(rng, "single", "married", "divorced"),
         "household_size_band": _maybe(rng, "1", "2", "3", "4", "5+"),
         "children": _maybe(rng, 0, 0, 1, 3),
@@ -119,7 +141,14 @@ def _person(rng: random.Random, key: str) -> Row:
         "preferred_channel": _maybe(rng, "门店", "app", "天猫", "小程序", "官网", "电话", "信鸽"),
     }
     row["tenure_days"] = row["recency_days"] + rng.choice([0, 0, 40, 400]) if buyer else None
-    for share in ("promotion_share", "price_paid_ratio", "coupon_order_share", "preferred_channel_share", "preferred_store_share", "top_brand_share"):
+    for share in (
+        "promotion_share",
+        "price_paid_ratio",
+        "coupon_order_share",
+        "preferred_channel_share",
+        "preferred_store_share",
+        "top_brand_share",
+    ):
         row[share] = _maybe(rng, 0.0, 0.25, 0.5, 0.6, 0.8, 1.0) if buyer else None
     row["standard_price_share"] = None if row["promotion_share"] is None else 1 - row["promotion_share"]
     parts = [rng.choice([0.0, 0.1, 1.0, 1.0, 5.0]) for _ in range(4)]
