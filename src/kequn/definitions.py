@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
 from pydantic import BaseModel, ValidationError
+from pydantic_core import PydanticCustomError
 
-from kequn.errors import ConfigError, KequnError
+from kequn.errors import ConfigError
 
 MAX_BYTES = 1_000_000
 """Longest file that is read; what people write by hand is a hundredth of it."""
@@ -29,6 +30,8 @@ MAX_VALUES = 200_000
 """Most values after every alias is written out; stops a "billion laughs" file before it fills the memory."""
 MAX_DEPTH = 60
 """Deepest nesting of lists and mappings."""
+
+_PLAIN = ("tag:yaml.org,2002:map", "tag:yaml.org,2002:seq")
 
 Model = TypeVar("Model", bound=BaseModel)
 Where = tuple[str | int, ...]
@@ -172,6 +175,8 @@ class _Reader:
     def value(self, node: Any) -> Any:
         """The Python value of `node`."""
         kind = _kind(node)
+        if kind != "scalar" and str(node.tag) not in _PLAIN:
+            raise self._error("definitions.syntax", node, problem=f"tag {node.tag}")
         if kind == "mapping":
             return self._mapping(node)
         if kind == "sequence":
@@ -258,7 +263,7 @@ def validate(model: type[Model], data: Mapping[str, Any], file: str = "<text>") 
 
 
 def problems(model: type[BaseModel], data: Mapping[str, Any], file: str = "<text>") -> list[ConfigError]:
-    """Everything that keeps `data` from being a `model`, in the order of the file; empty when it is one."""
+    """Everything that keeps `data` from being a `model`, in the order of the file, missing keys last; empty when it is one."""
     try:
         model.model_validate(data)
     except ValidationError as error:
@@ -267,6 +272,14 @@ def problems(model: type[BaseModel], data: Mapping[str, Any], file: str = "<text
         error.fields.setdefault("file", file)
         return [error]
     return []
+
+
+def refusal(code: str, **fields: Any) -> PydanticCustomError:
+    """What a pydantic validator raises to end in a ConfigError of its own `code`, with `fields` and the place in the file.
+
+    >>> raise refusal("workspace.time_zone", nearest="Asia/Shanghai")  # doctest: +SKIP
+    """
+    return PydanticCustomError(code, code, fields)
 
 
 def locate(data: Any, where: Sequence[str | int]) -> Mark:
@@ -323,14 +336,14 @@ def _problems(model: type[BaseModel], data: Any, file: str, error: ValidationErr
         elif kind in ("missing", "union_tag_not_found"):
             tag = str(context.get("discriminator", "")).strip("'")
             code, fields["key"] = "definitions.missing_key", tag or str(where[-1])
-        elif kind == "value_error" and isinstance(context.get("error"), KequnError):
-            code = context["error"].code
-            fields = fields | context["error"].fields
+        elif "." in kind:  # made by `refusal`
+            code, fields = kind, fields | {"found": _shown(item["input"])} | context
         else:
             code = _CODES.get(kind, "definitions.wrong_value")
             fields |= {"found": _shown(item["input"]), "expected": _expected(item["msg"], context)}
         found.append(ConfigError(code, **fields))
-    return sorted(found, key=lambda each: (each.fields.get("line", 0), each.fields.get("column", 0)))
+    # a key that is missing is often the one that was misspelt: say that first
+    return sorted(found, key=lambda each: (each.code == "definitions.missing_key", each.fields["line"], each.fields["column"]))
 
 
 def _expected(message: str, context: Mapping[str, Any]) -> str:
@@ -399,6 +412,12 @@ def save_text(path: Path, text: str, *, expected: str | None = None) -> str:
     return fingerprint(text)
 
 
+def save_yaml(path: Path, text: str, *, expected: str | None = None) -> str:
+    """`save_text` for YAML that was proved readable first. Raises ConfigError, naming the line, when it isn't."""
+    parse_yaml(text, str(path))
+    return save_text(path, text, expected=expected)
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Replace `path` by `content` through a file aside; after a crash either the old or the new content is there.
 
@@ -463,7 +482,9 @@ __all__ = [
     "parse_yaml",
     "problems",
     "read_text",
+    "refusal",
     "save_text",
+    "save_yaml",
     "sync_folder",
     "validate",
     "write_atomically",

@@ -64,9 +64,9 @@ def test_a_draft_needs_the_lock_and_a_new_name(store: SnapshotStore, publish: Pu
     with pytest.raises(SnapshotError, match="not_locked"):
         store.begin(SECOND)
     with store.lock():
-        with pytest.raises(SnapshotError, match="snapshot.exists"):
+        with pytest.raises(SnapshotError, match=r"snapshot\.exists"):
             store.begin(FIRST)
-        with pytest.raises(SnapshotError, match="snapshot.run_id"):
+        with pytest.raises(SnapshotError, match=r"snapshot\.run_id"):
             store.begin("../elsewhere")
 
 
@@ -107,7 +107,7 @@ def test_a_run_killed_in_the_middle_leaves_the_published_one_and_is_swept(store:
         [sys.executable, "-c", textwrap.dedent(WRITER), str(store.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
     ) as writer:
         assert writer.stdout is not None and writer.stdout.readline() == b"writing\n"
-        with pytest.raises(SnapshotError, match="snapshot.locked") as caught, store.lock():
+        with pytest.raises(SnapshotError, match=r"snapshot\.locked") as caught, store.lock():
             pass
         assert caught.value.fields["pid"] == writer.pid
         writer.send_signal(signal.SIGKILL)
@@ -170,9 +170,9 @@ def test_pruning_keeps_the_groups_and_drops_only_profile_and_serving(store: Snap
     assert old.tables == ("assignment", "quarantine") and old.serving is None and old.verify().sound
     assert sorted(path.name for path in old.folder.iterdir()) == ["assignment", "manifest.json", "quarantine"]
     assert old.connect().execute("SELECT count(*) FROM assignment").fetchone() == (6,)
-    with pytest.raises(SnapshotError, match="snapshot.pruned"):
+    with pytest.raises(SnapshotError, match=r"snapshot\.pruned"):
         old.files("profile")
-    with pytest.raises(SnapshotError, match="snapshot.pruned"):
+    with pytest.raises(SnapshotError, match=r"snapshot\.pruned"):
         store.rollback(FIRST)
     assert store.prune(keep=1) == []
 
@@ -191,7 +191,7 @@ def test_an_edited_run_is_reported_and_not_rolled_back_to(store: SnapshotStore, 
     assert found.edited == ("profile/part-00000.parquet",)
     assert found.missing == ("quarantine/part-00000.parquet",)
     assert found.unexpected == ("assignment/zz.parquet",)
-    with pytest.raises(SnapshotError, match="snapshot.damaged"):
+    with pytest.raises(SnapshotError, match=r"snapshot\.damaged"):
         store.rollback()
     assert store.current().run_id == SECOND  # type: ignore[union-attr]
     with pytest.raises(SnapshotError, match="file_missing"):
