@@ -66,6 +66,12 @@ def test_decimal_commas_do_not_pass_for_delimiters(tmp_path: Path) -> None:
     assert rows_of(open_table(path))[0] == ("1", "2,50", "1,10")
 
 
+def test_a_decimal_comma_is_detected_only_where_the_numbers_prove_it(tmp_path: Path) -> None:
+    assert open_table(write(tmp_path, "id;price\n1;2,50\n2;1.234,00\n")).detected["decimal"] == ","
+    assert "decimal" not in open_table(write(tmp_path, "id;price\n1;2.50\n2;1,234\n")).detected
+    assert "decimal" not in open_table(write(tmp_path, "id;price\n1;2,50\n2;2.50\n")).detected
+
+
 def test_quoted_line_ends_delimiters_and_quotes_stay_in_their_cell(tmp_path: Path) -> None:
     path = write(tmp_path, '"id","ad\ndress"\r\n1,"a\r\nb,c"\r\n2,"say ""hi"""\r\n')
     table = open_table(path)

@@ -215,6 +215,18 @@ def test_a_source_that_lacks_a_required_column_waits_in_a_comment_until_answered
     assert answered.questions == ()
 
 
+def test_an_answer_may_raise_a_new_question(tmp_path: Path) -> None:
+    proposal = recognise(
+        [write(tmp_path, "o.csv", "订单号,会员号,实付金额,当天\nA1,C1,9.9,3/4/2026\nA2,C2,8,5/6/2026\n")]
+    )
+    question = next(question for question in proposal.questions if question.kind == "missing")
+    answered = proposal.answer(question, "当天")
+    assert kinds(answered) == {("date_order", "")}
+    assert kinds(proposal.answer(question, None)) == set(), (
+        "a question answered with nothing isn't asked again"
+    )
+
+
 def test_the_text_of_a_proposal_is_valid_and_tells_confidence_in_both_languages(tmp_path: Path) -> None:
     orders = write(tmp_path, "o.csv", EXPORTS["taobao_orders"][1])
     proposal = recognise([orders, write(tmp_path, "x.csv", "foo,bar\n一,二\n")])

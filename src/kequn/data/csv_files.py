@@ -93,7 +93,8 @@ def open_csv(path: Path, options: ReadOptions) -> CsvTable:
     for character in (delimiter, quote or '"'):
         if len(character) != 1 or ord(character) > 127 or character in "\r\n\0" or delimiter == quote:
             raise DataError("files.delimiter", file=str(path), delimiter=delimiter, quote=quote)
-    header = _header(path, sample_rows(text, delimiter, quote), options.header_row)
+    rows = sample_rows(text, delimiter, quote)
+    header = _header(path, rows, options.header_row)
     cells, body_at = _split(path, text, delimiter, quote, header)
     if any("\udc80" <= letter <= "\udcff" for cell in cells for letter in cell):
         raise DataError("files.undecodable_header", file=str(path), encoding=encoding)
@@ -107,7 +108,19 @@ def open_csv(path: Path, options: ReadOptions) -> CsvTable:
         "quote": quote,
         "header_row": 0 if header.place is None else header.place + 1,
     }
+    if options.decimal or _decimal_comma(rows, header):
+        detected["decimal"] = options.decimal or ","
     return CsvTable(path, layout, detected, options.excel_text)
+
+
+def _decimal_comma(rows: list[list[str]], header: Header) -> bool:
+    """Whether the first rows prove a decimal comma (and none a decimal point)."""
+    from kequn.data.column_content import look_at
+
+    below = [row for row in rows[(header.place or 0) + 1 :] if len(row) == header.width]
+    columns = [[cell for cell in cells if cell.isascii()] for cells in zip(*below, strict=True)]
+    proved = frozenset[str]().union(*(look_at(pa.array(cells, pa.string())).decimals for cells in columns))
+    return "," in proved and "." not in proved
 
 
 def _header(path: Path, rows: list[list[str]], wanted: int | None) -> Header:

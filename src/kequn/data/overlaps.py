@@ -4,13 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from kequn.data.entries import Entry
 from kequn.data.matching import PLATFORM, Match
 from kequn.data.standard import table
-
-if TYPE_CHECKING:
-    from kequn.data.recognise import Entry
 
 CONFIRMS = 0.6
 _REFERENCES = {
@@ -43,6 +40,8 @@ def _confirm(entry: Entry, column: str, ids: frozenset[str]) -> Entry:
     if best is None or shared[best] < CONFIRMS:
         return entry
     now = entry.matches.get(column)
+    if now and "overlap" in now.reasons:
+        return entry
     if now and shared.get(now.header, 0.0) >= 0.5 * shared[best]:
         sure = replace(now, confidence=max(now.confidence, 0.97), reasons=(*now.reasons, "overlap"))
         return replace(entry, matches={**entry.matches, column: sure})
@@ -82,7 +81,7 @@ def add_customers_of_companies(entries: Sequence[Entry]) -> list[Entry]:
             keep = [name for name in ("name", "country") if name in entry.matches]
             matches = {name: entry.matches[name] for name in keep}
             for name in ("customer_id", "company_id"):
-                matches[name] = Match(name, key.header, 0.9, ("overlap",))
+                matches[name] = Match(name, key.header, 0.9, ("overlap",) if buyers else key.reasons)
             added.append(
                 replace(entry, table="customers", matches=matches, constants={"customer_kind": "company"})
             )

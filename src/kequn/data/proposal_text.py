@@ -11,7 +11,9 @@ from kequn.data.standard import table
 from kequn.i18n import say, title
 
 if TYPE_CHECKING:
-    from kequn.data.recognise import Entry, Proposal, Question
+    from kequn.data.entries import Entry
+    from kequn.data.questions import Question
+    from kequn.data.recognise import Proposal
 
 _CUSTOM_TITLE = re.compile(r"\s+")
 
