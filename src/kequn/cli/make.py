@@ -1,0 +1,147 @@
+"""demo, init, check: from nothing, or from the user's files, to a workspace that runs."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from kequn.cli.app import HERE, JsonOption, LangOption, WorkspaceOption, app, open_workspace, speak
+from kequn.cli.printing import count, print_json, print_line, print_table
+from kequn.cli.runs import print_summary, run_workspace
+from kequn.i18n import say, title
+
+if TYPE_CHECKING:
+    from kequn.data.recognise import Proposal, Question
+
+
+@app.command()
+def demo(
+    folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path("kequn-demo"),
+    lang: LangOption = None,
+) -> None:
+    """用真实零售数据走一遍全程 · The whole way on real retail data: data, segments, report."""
+    from kequn.demo import write_demo
+    from kequn.pipeline.setup import prepare
+    from kequn.report import write_report
+    from kequn.workspace import Workspace
+
+    lang = speak(lang)
+    fresh = not (folder / "kequn.yaml").exists()
+    workspace = Workspace.open(write_demo(folder))
+    if fresh:
+        prepare(workspace)
+    snapshot = run_workspace(workspace, lang)
+    print_summary(snapshot, lang)
+    file = write_report(snapshot, folder / "report.html", lang)
+    print_line(say("summary.report", lang, file=str(file)))
+    print_line(say("summary.demo_next", lang, folder=shlex.quote(str(folder))))
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
+    files: Annotated[list[Path] | None, typer.Option("--from", help="订单、客户等文件 · orders, customers …")] = None,
+    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILES…]", help="更多文件 · more files")] = None,
+    template: Annotated[str | None, typer.Option("--template", help="行业模板 · industry pack")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="不提问，写下建议 · don't ask, write the proposal")] = False,
+    lang: LangOption = None,
+) -> None:
+    """从你的文件建立工作区：识别列、提出映射 · A workspace from your files: recognises columns, proposes the mapping."""
+    from kequn.data.recognise import recognise
+    from kequn.definitions import save_text
+    from kequn.pipeline.setup import copy_library, prepare
+    from kequn.workspace import Settings, Workspace
+
+    lang = speak(lang)
+    given = [*(files or []), *(more or [])]
+    proposal = recognise(given) if given else None
+    if proposal is not None and not yes and sys.stdin.isatty():
+        proposal = ask(proposal, lang)
+    currency = (proposal.currency if proposal else None) or "CNY"
+    workspace = Workspace.create(folder, Settings(name=folder.resolve().name, language="en" if lang == "en" else "zh", currency=currency))
+    if template is not None:
+        from kequn.packs import write_pack
+
+        write_pack(workspace, template)
+    if proposal is None:
+        copy_library(workspace)
+        print_line(say("init.empty", lang, folder=str(folder)))
+        return
+    save_text(workspace.sources_file, proposal.text(lang, workspace.folder.resolve()))
+    print_proposal(proposal, lang)
+    if not proposal.as_sources():
+        copy_library(workspace)
+    else:
+        for scheme, values in prepare(workspace).items():
+            print_line(say("init.proposed", lang, scheme=scheme, values=", ".join(f"{k} = {v}" for k, v in values.items())))
+    print_line(say("init.done", lang, folder=shlex.quote(str(folder))))
+
+
+def ask(proposal: Proposal, lang: str) -> Proposal:
+    """Ask what the files can't tell, one question at a time; an empty answer takes the suggestion."""
+    from kequn.data.proposal_text import question_words
+
+    while proposal.questions:
+        question = proposal.questions[0]
+        print_line(question_words(question, lang))
+        proposal = proposal.answer(question, _choice(question, lang))
+    return proposal
+
+
+def _choice(question: Question, lang: str) -> str | None:
+    for number, candidate in enumerate(question.candidates, start=1):
+        print_line(f"  {number}. {candidate}")
+    default = question.candidates.index(question.suggestion) + 1 if question.suggestion in question.candidates else 0
+    number = typer.prompt(say("init.choose", lang), default=default, type=int)
+    return question.candidates[number - 1] if 1 <= number <= len(question.candidates) else None
+
+
+def print_proposal(proposal: Proposal, lang: str) -> None:
+    """What was recognised: file, table, columns with their confidence, and what is still open."""
+    from kequn.data.proposal_text import question_words
+
+    names = [say(f"init.{key}", lang) for key in ("file", "table", "column", "header", "confidence")]
+    body = [
+        [entry.sample.files[0].name, entry.table, name, match.header, f"{match.confidence:.0%}"]
+        for entry in proposal.entries
+        for name, match in entry.matches.items()
+    ]
+    print_table(say("init.recognised", lang), names, body, right=(4,))
+    for question in proposal.questions:
+        print_line("? " + question_words(question, lang))
+
+
+@app.command()
+def check(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: JsonOption = False) -> None:
+    """检查设置、数据源和数据就绪度 · Check settings, sources and what the data allow, by model."""
+    from kequn.pipeline.check import check_workspace
+
+    workspace, lang = open_workspace(folder, lang)
+    answer = check_workspace(workspace)
+    if as_json:
+        print_json(answer)
+    else:
+        _print_check(answer, lang)
+
+
+def _print_check(answer: dict[str, Any], lang: str) -> None:
+    names = [say(f"summary.{key}", lang) for key in ("table", "read", "kept", "quarantined", "duplicates")]
+    body = [[t["table"], *(count(t[key]) for key in ("read", "kept", "quarantined", "duplicates"))] for t in answer["tables"]]
+    print_table(say("summary.data", lang), names, body, right=(1, 2, 3, 4))
+    names = [say(f"check.{key}", lang) for key in ("model", "features", "possible", "unlocks")]
+    models = [
+        [say(f"model.{m['model']}", lang), f"{m['available']}/{m['available'] + m['unavailable']}", ", ".join(m["schemes"]),
+         "; ".join(f"{u['missing']} → {', '.join(title(t, lang) for t in u['features'][:4])}" for u in m["unlocks"][:3])]
+        for m in answer["models"]
+    ]  # fmt: skip
+    print_table(say("check.readiness", lang), names, models)
+    for warning in answer["warnings"]:
+        print_line("! " + say(warning["code"], lang, **{k: v for k, v in warning.items() if k != "code"}))
+    print_line(say("check.good", lang))
+
+
+__all__: list[str] = []

@@ -1,0 +1,79 @@
+"""`kequn check`: is everything in order, and what do the data allow?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from kequn.pipeline.definitions import read_definitions
+from kequn.pipeline.run import everything, read_facts
+from kequn.profile import ProfilePlan, Registry, catalog_of
+from kequn.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kequn.scheme import Scheme
+
+MODELS = ("demographic", "behavioural", "geographic", "psychographic", "technographic", "firmographic", "transactional")
+
+
+def check_workspace(workspace: Workspace, now: datetime | None = None) -> dict[str, Any]:
+    """Check settings, sources, features, schemes and audiences without running; what the data allow by model.
+
+    Returns plain JSON: `tables` (counts), `models` (features available and not, possible schemes, what each missing
+    table or column would unlock), `warnings`. Raises KequnError for the first thing that is wrong.
+    """
+    from kequn.audience import audience_terms
+    from kequn.scheme import load_schemes, possible
+
+    now = now or datetime.now(workspace.settings.zone)
+    definitions = read_definitions(workspace.folder)
+    facts = read_facts(workspace, definitions, now)
+    digits = workspace.settings.minor_unit_digits
+    as_of = workspace.as_of(facts.last_order_at, now)
+    delivered = {name: dict(table.columns) for name, table in facts.tables.items()}
+    registry = Registry(definitions.features)
+    catalog = everything(registry, delivered, as_of, digits)
+    schemes = load_schemes(definitions.under("schemes"), catalog)
+    audience_terms(definitions.under("audiences"), catalog, schemes)
+    start = facts.history_start.date() if facts.history_start else None
+    plan = registry.plan(delivered, as_of, start, minor_unit_digits=digits)
+    usable, _ = possible(schemes, catalog_of(plan.columns, delivered, as_of, minor_unit_digits=digits))
+    tables = [
+        {"table": name, "rows": t.rows, "read": t.counts.read, "kept": t.counts.kept, "quarantined": t.counts.quarantined,
+         "duplicates": t.counts.duplicates}
+        for name, t in facts.tables.items()
+    ]  # fmt: skip
+    return {
+        "as_of": as_of.isoformat(),
+        "tables": tables,
+        "models": [_model(model, plan, usable) for model in MODELS],
+        "features": {item.name: item.null_reason or "ok" for item in plan.columns},
+        "warnings": [{"code": notice.code, **notice.fields} for notice in facts.warnings],
+    }
+
+
+def _model(model: str, plan: ProfilePlan, usable: Mapping[str, Scheme]) -> dict[str, Any]:
+    unavailable = [item for item in plan.unavailable if item.model == model]
+    unlocks: dict[str, list[Mapping[str, str]]] = {}
+    for item in unavailable:
+        unlocks.setdefault(", ".join(_whole_tables(item.missing)), []).append(dict(item.title))
+    return {
+        "model": model,
+        "available": sum(item.model == model for item in plan.columns),
+        "unavailable": len(unavailable),
+        "schemes": [name for name, scheme in usable.items() if scheme.spec.model == model],
+        "unlocks": [
+            {"missing": missing, "features": features}
+            for missing, features in sorted(unlocks.items(), key=lambda entry: (-len(entry[1]), entry[0]))
+        ],
+    }
+
+
+def _whole_tables(missing: tuple[str, ...]) -> list[str]:
+    """What is missing, the table alone where the whole table is."""
+    tables = {name for name in missing if "." not in name}
+    return sorted(tables | {name for name in missing if "." in name and name.split(".")[0] not in tables})
+
+
+__all__ = ["check_workspace"]

@@ -1,0 +1,97 @@
+"""Setting a workspace up: the library's schemes, and parameters proposed from the data instead of fixed numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import datetime
+from importlib import resources
+from typing import TYPE_CHECKING, Any
+
+from kequn.definitions import parse_yaml, save_text
+from kequn.workspace import Workspace
+
+if TYPE_CHECKING:
+    from kequn.data.facts import Facts
+
+GAPS = """
+WITH days AS (
+  SELECT DISTINCT customer_id, CAST(ordered_at AS DATE) AS day FROM read_parquet(?)
+  WHERE customer_id IS NOT NULL AND amount >= 0
+), gaps AS (
+  SELECT day - LAG(day) OVER (PARTITION BY customer_id ORDER BY day) AS gap FROM days
+)
+SELECT count(gap), quantile_disc(gap, [0.5, 0.75, 0.9, 0.95, 0.99]) FROM gaps
+"""
+MINIMUM_GAPS = 30
+"""Fewer gaps than this say nothing about when a customer counts as lapsed."""
+
+
+def library_texts() -> dict[str, str]:
+    """The built-in schemes by file name."""
+    folder = resources.files("kequn.scheme.library")
+    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml") and entry.name.count(".") == 1)
+    return {name: (folder / name).read_text(encoding="utf-8") for name in names}
+
+
+def copy_library(workspace: Workspace, texts: Mapping[str, str] | None = None) -> list[str]:
+    """Copy the library's schemes into the workspace, leaving files that are there already; the names written."""
+    written = []
+    for name, text in (texts if texts is not None else library_texts()).items():
+        if not (workspace.schemes / name).exists():
+            save_text(workspace.schemes / name, text)
+            written.append(name)
+    return written
+
+
+def gap_statistics(facts: Facts) -> dict[str, int]:
+    """Quantiles of the days between purchase days over all customers: gap_p50 … gap_p99. Empty below 30 gaps."""
+    import duckdb
+
+    orders = facts.tables.get("orders")
+    if orders is None or not orders.rows:
+        return {}
+    with duckdb.connect() as connection:
+        row = connection.execute(GAPS, [[str(file) for file in orders.files]]).fetchone()
+    if row is None or row[0] < MINIMUM_GAPS:
+        return {}
+    return {f"gap_p{share}": int(value) for share, value in zip((50, 75, 90, 95, 99), row[1], strict=True)}
+
+
+def propose_parameters(workspace: Workspace, facts: Facts) -> dict[str, dict[str, int]]:
+    """Write the parameters that schemes ask to have proposed (`propose:`) from the data; {scheme: {name: value}}."""
+    from kequn.scheme.editing import with_parameters
+
+    statistics = gap_statistics(facts)
+    proposed: dict[str, dict[str, int]] = {}
+    for file in sorted(workspace.schemes.glob("*.yaml")):
+        text = file.read_text(encoding="utf-8")
+        content = parse_yaml(text, str(file))
+        values = {
+            name: _fitted(statistics[hint["from"]], hint)
+            for name, hint in (content.get("propose") or {}).items()
+            if hint.get("from") in statistics
+        }
+        if values:
+            save_text(file, with_parameters(text, values))
+            proposed[str(content["scheme"])] = values
+    return proposed
+
+
+def _fitted(value: float, hint: Mapping[str, Any]) -> int:
+    bounded = min(max(value, hint.get("minimum", value)), hint.get("maximum", value))
+    step = hint.get("step") or 1
+    return int(math.ceil(bounded / step) * step)
+
+
+def prepare(workspace: Workspace, now: datetime | None = None) -> dict[str, dict[str, int]]:
+    """Read the facts once, copy the library and propose its parameters. Returns what was proposed."""
+    from kequn.pipeline.definitions import read_definitions
+    from kequn.pipeline.run import read_facts
+
+    copy_library(workspace)
+    facts = read_facts(workspace, read_definitions(workspace.folder), now or datetime.now(workspace.settings.zone))
+    return propose_parameters(workspace, facts)
+
+
+__all__ = ["copy_library", "gap_statistics", "library_texts", "prepare", "propose_parameters"]
