@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kequn.data.column_content import Content
+from kequn.data.content_fit import is_year
 from kequn.data.headers import fold_header
-from kequn.data.matching import Match, is_year
+from kequn.data.matching import Match
 from kequn.data.standard import CUSTOM_PREFIX, Table, Type
 
 _PREFIXED = re.compile(r"([A-Za-z]{1,3})(\d{3,})")
