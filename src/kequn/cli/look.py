@@ -171,8 +171,8 @@ def count_rule(
     """一条规则选中多少客户 · How many customers a rule matches."""
     from kequn.reading.counting import count_matches
 
-    _, snapshot, lang = published(folder, lang)
-    answer = count_matches(snapshot, rule)
+    workspace, snapshot, lang = published(folder, lang)
+    answer = count_matches(workspace, snapshot, rule)
     if as_json:
         print_json(answer)
         return

@@ -266,14 +266,20 @@ def _manifest(
             "minor_unit_digits": running.digits,
             "language": running.workspace.settings.language,
             "workspace": running.workspace.settings.model_dump(mode="json")["name"],
-            "facts": {name: {"rows": t.rows, "fingerprint": t.fingerprint} for name, t in facts.tables.items()},
+            "facts": {
+                name: {"rows": t.rows, "fingerprint": t.folder.name, "columns": dict(t.columns)} for name, t in facts.tables.items()
+            },
+            "behaviours": {name: dict(columns) for name, columns in assignment.catalog.behaviours.items()},
+            "prediction_columns": [
+                {"name": c.name, "type": c.type, "title": dict(c.title)} for c in (prediction.columns.values() if prediction else ())
+            ],
             "reconciliation": reconciliation(facts),
             "history_start": facts.history_start.isoformat() if facts.history_start else None,
             "definitions": {
                 path: {"text": text, "fingerprint": hashlib.sha256(text.encode()).hexdigest()}
                 for path, text in running.definitions.texts.items()
             },
-            "schemes": {name: result.manifest() for name, result in assignment.results.items()},
+            "schemes": {name: {**result.manifest(), **_worded(result.bound.scheme)} for name, result in assignment.results.items()},
             "schemes_unavailable": {name: list(missing) for name, missing in assignment.unavailable.items()},
             "digests": {name: result.digest for name, result in assignment.results.items()},
             "cuts": {name: dict(result.bound.cuts) for name, result in assignment.results.items()},
@@ -301,6 +307,17 @@ def reconciliation(facts: Facts) -> dict[str, Any]:
         "returned_orders": facts.returned_orders,
         "returned_amount": facts.returned_amount,
         "rounding": facts.rounding,
+    }  # fmt: skip
+
+
+def _worded(scheme: Scheme) -> dict[str, Any]:
+    """What readers show of a scheme: titles, purpose, limits, model, owner, playbook sentences."""
+    spec = scheme.spec
+    return {
+        "title": dict(spec.title), "purpose": dict(spec.purpose), "limits": dict(spec.limits), "model": spec.model,
+        "bases": list(spec.bases), "judge_by": spec.judge_by, "owner": spec.owner,
+        "playbooks": {segment.id: segment.playbook for segment in scheme.segments},
+        "segment_titles": {segment.id: dict(segment.title) for segment in scheme.segments},
     }  # fmt: skip
 
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from sqlglot import exp
 
 from kequn.data.standard import TABLES
 from kequn.engine import Engine, Parquet
+from kequn.errors import DataError
+from kequn.language import Type
 from kequn.profile import Delivered, ProfileColumn, ProfilePlan, inward, published, table_view
 
 
@@ -20,6 +23,13 @@ class FactFiles(Protocol):
     def files(self) -> tuple[Path, ...]: ...
 
 
+@dataclass(frozen=True)
+class StoredFacts:
+    """A fact table as files on disk."""
+
+    files: tuple[Path, ...]
+
+
 def register_facts(engine: Engine, tables: Mapping[str, FactFiles], delivered: Delivered) -> None:
     """Name every canonical table in the engine, with all columns of the standard."""
     for name in TABLES:
@@ -27,6 +37,23 @@ def register_facts(engine: Engine, tables: Mapping[str, FactFiles], delivered: D
         if present:
             engine.view(f"raw_{name}", Parquet(tables[name].files))
         engine.view(name, table_view(name, delivered if present else {}, f"raw_{name}"))
+
+
+def register_stored_facts(engine: Engine, folder: Path, manifest: Mapping[str, Any]) -> Delivered:
+    """Name the facts that a published run used, as far as they are still kept; what they deliver.
+
+    Raises DataError when a table of the run is gone.
+    """
+    tables: dict[str, StoredFacts] = {}
+    delivered: dict[str, dict[str, Type]] = {}
+    for name, used in manifest.get("facts", {}).items():
+        files = tuple(sorted((folder / str(used["fingerprint"])).glob("*.parquet")))
+        if not files:
+            raise DataError("pipeline.facts_gone", table=name)
+        tables[name] = StoredFacts(files)
+        delivered[name] = dict(used.get("columns", {}))
+    register_facts(engine, tables, delivered)
+    return delivered
 
 
 def write_profile(engine: Engine, plan: ProfilePlan, folder: Path, minor_unit_digits: int) -> int:
@@ -57,4 +84,4 @@ def join_predictions(engine: Engine, name: str, profile: str, prediction: str, c
     engine.view(name, query)
 
 
-__all__ = ["join_predictions", "register_facts", "view_profile", "write_profile"]
+__all__ = ["StoredFacts", "join_predictions", "register_facts", "register_stored_facts", "view_profile", "write_profile"]

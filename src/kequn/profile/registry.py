@@ -44,6 +44,12 @@ class Registry:
         return Planner(grains, [*features, *_custom(delivered), *term_features(terms)], given).plan()
 
 
+    def terms_plan(self, delivered: Delivered, as_of: date, terms: Iterable[Term]) -> ProfilePlan:
+        """Only the behaviour terms: customer_id and one hidden column per term."""
+        grains, _ = all_declarations(self.extra)
+        given = PlanInput(relations(delivered), present(delivered), None, as_of)
+        return Planner(grains, term_features(terms), given).plan()
+
     def everything(self, as_of: date) -> ProfilePlan:
         """The plan if every table and column were delivered: all columns that a definition may name."""
         return self.plan(self.all_tables(), as_of, date(1970, 1, 1))

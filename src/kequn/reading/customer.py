@@ -21,7 +21,7 @@ def find_customer(con: duckdb.DuckDBPyConnection, customer_id: str) -> dict[str,
             con, "SELECT customer_id FROM profile WHERE starts_with(customer_id, ?) ORDER BY 1 LIMIT 3", [customer_id[:4].strip()]
         )
         raise SnapshotError("reading.no_customer", id=customer_id[:80], near=[row["customer_id"] for row in alike])
-    return {name: value for name, value in found[0].items() if not name.startswith("_t_")}
+    return {name: value for name, value in found[0].items() if not name.startswith(("_t_", "seg_"))}
 
 
 def customer_card(con: duckdb.DuckDBPyConnection, customer_id: str) -> dict[str, Any]:
