@@ -54,8 +54,12 @@ def fill(draft: Draft, segments: Segments = SEGMENTS, facts: Mapping[str, Sequen
             for name, segment in sorted(members.items())
         ]  # fmt: skip
         write(draft.folder("assignment"), rows, ASSIGNMENT, f"{scheme}-00000")
-    quarantine = [{"table": "orders", "key": "o9", "reason": "x"}, {"table": "consents", "key": "c2|sms", "reason": "y"}]
-    write(draft.folder("quarantine"), quarantine, pa.schema([(n, pa.string()) for n in ("table", "key", "reason")]))
+    quarantine = [
+        {"table": "orders", "key": "o9", "reason": "x", "text": "c21"},
+        {"table": "consents", "key": "c2|sms", "reason": "y", "text": None},
+        {"table": "orders", "key": None, "reason": "half a row", "text": "o7,c2"},
+    ]
+    write(draft.folder("quarantine"), quarantine, pa.schema([(n, pa.string()) for n in ("table", "key", "reason", "text")]))
     build_serving(draft.path, facts or {}, draft.serving)
 
 

@@ -73,7 +73,9 @@ def test_scheme_digests_are_equal_for_sorted_unsorted_and_mixed_files(tmp_path: 
     write(tmp_path, rows("rfm", {"b": "y", "a": "x"}) + more, ASSIGNMENT, names[1])
     if not more:
         write(tmp_path, rows("other", other), ASSIGNMENT, "other-00000")
-    assert scheme_digests(sorted(tmp_path.glob("*.parquet"))) == {"rfm": naive(rfm), "other": naive(other)}
+    files = sorted(tmp_path.glob("*.parquet"))
+    assert scheme_digests(files) == {"rfm": naive(rfm), "other": naive(other)}
+    assert scheme_digests(files, {"rfm": "known"}) == {"rfm": "known", "other": naive(other)}
 
 
 def test_files_without_statistics_are_digested_all_the_same(tmp_path: Path) -> None:

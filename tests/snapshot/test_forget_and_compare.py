@@ -44,6 +44,15 @@ def test_what_names_the_customer_elsewhere_is_cleared(store: SnapshotStore, publ
     assert con.execute("SELECT DISTINCT scheme FROM assignment ORDER BY 1").fetchall() == [("channel",), ("rfm",)]
 
 
+@pytest.mark.parametrize("odd", ["a b", " x", "o'1", '"', "\\E.*", "a\\", "😀", "00'; DROP TABLE profile; --", "(", "a\nb", "[x]"])
+def test_odd_ids_are_forgotten_exactly(store: SnapshotStore, publish: Publish, odd: str) -> None:
+    publish(FIRST, {"rfm": {odd: "x", odd + "1": "x"}})
+    assert store.forget(odd, now=NOW).rows == 2
+    con = store.snapshot(FIRST).connect()
+    assert con.execute("SELECT customer_id FROM membership").fetchall() == [(odd + "1",)]
+    assert con.execute("SELECT count(*) FROM quarantine").fetchone() == (3,)
+
+
 def test_forgetting_a_stranger_changes_nothing(store: SnapshotStore, publish: Publish) -> None:
     publish()
     before = contents(store.folder)
@@ -134,3 +143,9 @@ def test_comparing_conserves_customers(store: SnapshotStore, publish: Publish) -
     change = compare(first, second).changes[0]
     assert change.stayed + change.moved + change.left == len(SEGMENTS["rfm"])
     assert change.stayed + change.moved + change.entered == 7
+
+
+def test_a_scheme_that_means_something_else_is_marked_redefined(store: SnapshotStore, publish: Publish) -> None:
+    first = publish(FIRST, schemes={"rfm": {"fingerprint": "a"}, "channel": {"fingerprint": "c"}})
+    second = publish(SECOND, schemes={"rfm": {"fingerprint": "b"}, "channel": {"fingerprint": "c"}})
+    assert {change.scheme: change.redefined for change in compare(first, second).changes} == {"rfm": True, "channel": False}

@@ -32,7 +32,7 @@ def test_a_published_run_is_current_and_knows_its_rows_digests_and_files(store: 
     published = publish()
     run = store.current()
     assert run is not None and run.manifest == published.manifest
-    assert run.manifest.rows == {"assignment": 6, "profile": 4, "quarantine": 2}
+    assert run.manifest.rows == {"assignment": 6, "profile": 4, "quarantine": 3}
     assert set(run.manifest.digests) == {"rfm", "channel"}
     assert [path.name for path in run.files("assignment")] == ["channel-00000.parquet", "rfm-00000.parquet"]
     assert run.verify().sound and not run.verify().unexpected
@@ -251,7 +251,7 @@ def test_a_connection_reads_the_tables_of_its_run_and_nothing_else(
         con = run.connect(serving=serving)
         rows = con.execute("SELECT segment FROM assignment WHERE scheme = 'rfm' ORDER BY customer_id").fetchall()
         assert rows == [("champions",), ("lost",), ("lost",), ("champions",)]
-        assert con.execute("SELECT count(*) FROM profile JOIN quarantine ON true").fetchone() == (8,)
+        assert con.execute("SELECT count(*) FROM profile JOIN quarantine ON true").fetchone() == (12,)
         for forbidden in (
             f"SELECT * FROM read_csv('{tmp_path / 'secret.csv'}')",
             f"COPY profile TO '{tmp_path / 'out.csv'}'",

@@ -102,9 +102,17 @@ def _change(scheme: str, moves: pa.Table, redefined: bool) -> SchemeChange:
 
 
 def _redefined(scheme: str, run_a: Snapshot, run_b: Snapshot) -> bool:
-    name = f"schemes/{scheme}.yaml"
-    used = [run.manifest.definitions.get(name) for run in (run_a, run_b)]
-    return used[0] is not None and used[1] is not None and used[0].fingerprint != used[1].fingerprint
+    before, after = _fingerprint(scheme, run_a), _fingerprint(scheme, run_b)
+    return before is not None and after is not None and before != after
+
+
+def _fingerprint(scheme: str, run: Snapshot) -> str | None:
+    """What the scheme meant in that run: its own fingerprint (a changed title leaves it alone), else that of its file."""
+    said = (getattr(run.manifest, "schemes", None) or {}).get(scheme)
+    if isinstance(said, dict) and isinstance(said.get("fingerprint"), str):
+        return str(said["fingerprint"])
+    used = run.manifest.definitions.get(f"schemes/{scheme}.yaml")
+    return used.fingerprint if used else None
 
 
 __all__ = ["Comparison", "SchemeChange", "compare"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,14 +75,15 @@ def _text_bytes(lines: Any) -> memoryview:
     return memoryview(data)[ends[lines.offset] : ends[lines.offset + len(lines)]]
 
 
-def scheme_digests(files: Sequence[Path]) -> dict[str, str]:
-    """Member digest of each scheme in the Parquet `files` of the table `assignment`.
+def scheme_digests(files: Sequence[Path], known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Member digest of each scheme in the Parquet `files` of the table `assignment`; those of `known` are taken from there.
 
     Files of one scheme that follow each other sorted by customer_id (as both engines write them) are streamed; anything
     else is sorted by DuckDB.
     """
     import pyarrow.parquet as pq
 
+    known = known or {}
     by_scheme: dict[str, list[Path]] = {}
     mixed = False
     for file in sorted(files):
@@ -96,13 +97,16 @@ def scheme_digests(files: Sequence[Path]) -> dict[str, str]:
             if file not in by_scheme.setdefault(found.min, []):
                 by_scheme[found.min].append(file)
     if mixed or len({file for held in by_scheme.values() for file in held}) < sum(map(len, by_scheme.values())):
-        return _sorted_digests(files, None)
+        return _sorted_digests(files, None, known)
     digests = {}
     for scheme, held in sorted(by_scheme.items()):
+        if scheme in known:
+            digests[scheme] = known[scheme]
+            continue
         try:
             digests[scheme] = member_digest(_members(held))
         except Unordered:
-            digests |= _sorted_digests(held, scheme)
+            digests |= _sorted_digests(held, scheme, known)
     return digests
 
 
@@ -114,7 +118,7 @@ def _members(files: Sequence[Path]) -> Iterator[pa.RecordBatch]:
         yield from parquet.iter_batches(BATCH_ROWS, columns=["customer_id", "segment"])
 
 
-def _sorted_digests(files: Sequence[Path], only: str | None) -> dict[str, str]:
+def _sorted_digests(files: Sequence[Path], only: str | None, known: Mapping[str, str]) -> dict[str, str]:
     import duckdb
 
     with duckdb.connect() as con:
@@ -122,6 +126,9 @@ def _sorted_digests(files: Sequence[Path], only: str | None) -> dict[str, str]:
         names = [only] if only else [row[0] for row in con.execute("SELECT DISTINCT scheme FROM members").fetchall()]
         digests = {}
         for name in sorted(names):
+            if name in known:
+                digests[name] = known[name]
+                continue
             found = con.sql(
                 "SELECT customer_id, segment FROM members WHERE scheme = ? ORDER BY customer_id, segment", params=[name]
             )

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import datetime as dt
-import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -32,8 +31,8 @@ _POINTERS = ("referred_by",)
 """Columns that name another customer: the row stays, the name goes."""
 _LISTS = ("ids", "exclude", "override")
 """Keys of definitions that list customers by id."""
-_KEY_PARTS = r"[|,;\t\x1f]"
-"""What may join the parts of a key in `quarantine.key`."""
+_PARTS = r"""[\s|,;"'\x1f]"""
+"""What stands between the parts of a key, or the cells of a raw line, in the table `quarantine`."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +128,7 @@ def _without(file: Path, table: str, customer_id: str, out: Path) -> int | None:
         schema = source.schema_arrow
         own = _own_rows(table, schema, customer_id)
         pointers = [name for name in _POINTERS if name in schema.names]
-        needed = [name for name in ("customer_id", "key", *pointers) if name in schema.names]
+        needed = [name for name in ("customer_id", "key", "text", *pointers) if name in schema.names]
         if own is None and not pointers:
             return None
 
@@ -167,9 +166,11 @@ def _own_rows(table: str, schema: pa.Schema, customer_id: str) -> Callable[[Any]
     tests: list[Callable[[Any], Any]] = []
     if "customer_id" in schema.names:
         tests.append(lambda part: pc.equal(part["customer_id"], customer_id))
-    if table == "quarantine" and "key" in schema.names:
-        pattern = f"(^|{_KEY_PARTS}){re.escape(customer_id)}($|{_KEY_PARTS})"
-        tests.append(lambda part: pc.match_substring_regex(part["key"], pattern))
+    if table == "quarantine":
+        # rather a refused row too many than one that still names them: the counts stay in the manifest
+        literal = customer_id.replace("\\E", "\\E\\\\E\\Q")  # Arrow's RE2 quotes with \Q…\E; re.escape writes what it refuses
+        pattern = f"(^|{_PARTS})\\Q{literal}\\E($|{_PARTS})"
+        tests += [_matches(name, pattern) for name in ("key", "text") if name in schema.names]
     if not tests:
         return None
 
@@ -180,6 +181,12 @@ def _own_rows(table: str, schema: pa.Schema, customer_id: str) -> Callable[[Any]
         return found
 
     return either
+
+
+def _matches(column: str, pattern: str) -> Callable[[Any], Any]:
+    import pyarrow.compute as pc
+
+    return lambda part: pc.match_substring_regex(part[column], pattern)
 
 
 def _fsync(handle: Any) -> None:

@@ -272,7 +272,7 @@ class Draft:
                 update={
                     "files": files,
                     "rows": rows | manifest.rows,
-                    "digests": scheme_digests(self.files("assignment")) | manifest.digests,
+                    "digests": scheme_digests(self.files("assignment"), manifest.digests),
                 }
             )
             write_manifest(self.path, complete)
