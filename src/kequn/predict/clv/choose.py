@@ -1,0 +1,105 @@
+"""Which purchase model to believe: gates first, then the likelihood, then a fallback for fits that ran away."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, Protocol
+
+from numpy.typing import ArrayLike
+
+from kequn.errors import ModelError
+from kequn.predict.clv import beta_geometric_fit as beta_geometric
+from kequn.predict.clv import pareto_nbd_fit as pareto
+from kequn.predict.clv.beta_geometric import BgNbd, MbgNbd
+from kequn.predict.clv.fit import Fit, WeakPrior
+from kequn.predict.clv.gate import Gate, purchase_gates
+from kequn.predict.clv.history import History
+from kequn.predict.clv.nbd import fit_nbd_history
+from kequn.predict.clv.special import Array
+
+AUTOMATIC = ("bg_nbd", "mbg_nbd")
+
+
+class PurchaseModel(Protocol):
+    """What scoring asks of a purchase model; see `BgNbd` for the meaning of each."""
+
+    @property
+    def kind(self) -> str: ...
+    def p_alive(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array: ...
+    def mean_if_alive(self, t: ArrayLike, x: ArrayLike, T: ArrayLike) -> Array: ...
+    def expected_purchases(self, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array: ...
+    def expected_from_start(self, t: ArrayLike) -> Array: ...
+    def pmf(self, n: ArrayLike, t: ArrayLike) -> Array: ...
+    def purchase_probability(
+        self, n: ArrayLike, t: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike
+    ) -> Array: ...
+    def wait(self, probability: ArrayLike, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array: ...
+
+
+Fitter = Callable[[History, WeakPrior | None], Fit[Any]]
+_FITTERS: dict[str, tuple[Fitter, WeakPrior]] = {
+    "bg_nbd": (lambda h, p: beta_geometric.fit_history(BgNbd, h, p), beta_geometric.WEAK),
+    "mbg_nbd": (lambda h, p: beta_geometric.fit_history(MbgNbd, h, p), beta_geometric.WEAK),
+    "pareto_nbd": (pareto.fit_pareto_history, pareto.WEAK),
+    "nbd": (fit_nbd_history, WeakPrior({"r": 0.5, "alpha": 0.3})),
+}
+MODELS = ("auto", *_FITTERS)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The fit to use (None: no gate is open), every fit tried, every gate looked at, and codes of what was decided."""
+
+    fit: Fit[PurchaseModel] | None
+    tried: tuple[Fit[PurchaseModel], ...]
+    gates: tuple[Gate, ...]
+    warnings: tuple[str, ...]
+
+
+def choose_purchase_model(history: History, wanted: str = "auto") -> Choice:
+    """Fits `wanted` ("auto": the likelier of BG/NBD and MBG/NBD) on a history in days, or what is simpler.
+
+    - A closed gate rules a model out; NBD needs less than the others; with that closed too there is no fit.
+    - A fit that ran away without dropout is an NBD, so NBD is used. One that ran away otherwise is fitted again with
+      weak priors.
+
+    Raises ModelError `predict.clv_unknown_model`; `predict.clv_not_converged` if even the last resort fails.
+    """
+    if wanted not in MODELS:
+        raise ModelError("predict.clv_unknown_model", name=wanted, known=list(MODELS))
+    names = AUTOMATIC if wanted == "auto" else (wanted,)
+    gates = [gate for name in names for gate in purchase_gates(name, history)]
+    open_names = [name for name in names if all(g.ok for g in gates if g.model == name)]
+    tried: list[Fit[PurchaseModel]] = []
+    warnings: list[str] = []
+    for name in open_names:
+        try:
+            tried.append(_FITTERS[name][0](history, None))
+        except ModelError as error:
+            warnings.append(error.code)
+    inside = [fit for fit in tried if not fit.boundary]
+    if inside:
+        best = max(inside, key=lambda fit: fit.log_likelihood)
+        return Choice(best, tuple(tried), tuple(gates), (*warnings, *best.warnings))
+    if tried and not any("predict.clv_no_dropout" in fit.warnings for fit in tried):
+        best = max(tried, key=lambda fit: fit.log_likelihood)
+        fit, weak = _FITTERS[best.kind]
+        held = fit(history, weak)
+        held = replace(held, warnings=(*best.warnings, "predict.clv_weak_prior"))
+        return Choice(held, (*tried, held), tuple(gates), (*warnings, *held.warnings))
+    if wanted == "nbd":
+        return Choice(None, tuple(tried), tuple(gates), tuple(warnings))
+    return _steady(history, tried, gates, warnings)
+
+
+def _steady(
+    history: History, tried: list[Fit[PurchaseModel]], gates: list[Gate], warnings: list[str]
+) -> Choice:
+    """The NBD as a fallback, if its own gate is open."""
+    warnings += [code for fit in tried for code in fit.warnings if code not in warnings]
+    gates = gates + list(purchase_gates("nbd", history))
+    if not all(g.ok for g in gates if g.model == "nbd"):
+        return Choice(None, tuple(tried), tuple(gates), tuple(warnings))
+    fit: Fit[PurchaseModel] = fit_nbd_history(history)
+    return Choice(fit, (*tried, fit), tuple(gates), (*warnings, "predict.clv_used_nbd"))

@@ -1,0 +1,226 @@
+"""Customer lifetime value and what goes with it, for every customer.
+
+CLV = Σ over periods k of P(alive) · E[purchases in period k | alive] · season_k · margin per purchase / (1 + d)^(t_k),
+t_k the middle of period k in years. Discounting at the middle of the whole period, even when the horizon ends inside it,
+keeps CLV monotone: a longer horizon only adds terms that are not negative.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kequn.errors import ModelError
+from kequn.predict.clv import baseline
+from kequn.predict.clv.choose import Choice, PurchaseModel
+from kequn.predict.clv.fit import Fit
+from kequn.predict.clv.gamma_gamma import GammaGamma
+from kequn.predict.clv.gate import Gate
+from kequn.predict.clv.history import History
+from kequn.predict.clv.models import Models, fit_models
+from kequn.predict.clv.packing import distinct
+from kequn.predict.clv.season import DAYS_PER_MONTH, Season, flat_season
+from kequn.predict.clv.settings import ValueSettings
+from kequn.predict.clv.special import Array
+from kequn.predict.clv.statistics import Statistics
+
+
+@dataclass(frozen=True)
+class LifetimeValue:
+    """Figures aligned with the statistics they came from, and how they were made.
+
+    Money is in whole minor units, everything else rounded to six decimals; NaN = undefined (no model could be fitted,
+    no mean is known). `wait_days` is the time by which the next purchase has come with probability one half; NaN for a
+    customer who is more likely not to come back. `method` is the purchase model used, or `mean_times_rate` when no
+    gate was open: then `p_alive`, `p_soon` and `wait_days` are NaN, for that estimate knows nothing of them.
+    """
+
+    p_alive: Array
+    expected_purchases: Array
+    expected_spend: Array
+    expected_revenue: Array
+    clv: Array
+    p_soon: Array
+    wait_days: Array
+    baseline_rate: Array
+    baseline_last_year: Array | None
+    method: str
+    settings: ValueSettings
+    choice: Choice
+    spend: Fit[GammaGamma] | None
+    season: Season
+    gates: tuple[Gate, ...]
+    warnings: tuple[str, ...]
+    clv_by_period: Array = field(repr=False)  # undiscounted margin of all customers, one entry per period
+
+
+def lifetime_value(
+    statistics: Statistics,
+    settings: ValueSettings | None = None,
+    *,
+    as_of: date | None = None,
+    season: Season | None = None,
+    models: Models | None = None,
+) -> LifetimeValue:
+    """Lifetime value, P(alive), expected purchases and money of every customer.
+
+    `statistics`: one entry per customer with a purchase. `season` (with `as_of`, the day after the last day of the
+    statistics) corrects each period; `models` are those of `fit_models`, fitted here unless given. Each figure is
+    computed once per distinct (x, t_x, T), so equal customers get equal figures on every engine.
+
+    Raises ModelError: `predict.clv_no_customers`, `predict.clv_bad_history`, `predict.clv_season_without_date`.
+
+    >>> from kequn.predict.clv import Statistics, ValueSettings, lifetime_value
+    >>> few = Statistics.of(x=[2, 0], t_x=[40, 0], T=[90, 30], mean_spend=[5000, 1200])
+    >>> lifetime_value(few, ValueSettings(horizon_months=0)).clv.tolist()
+    [0.0, 0.0]
+    """
+    how = settings or ValueSettings()
+    if season is not None and season.known and as_of is None:
+        raise ModelError("predict.clv_season_without_date")
+    made = models or fit_models(statistics, how.model)
+    year = season or flat_season()
+    edges = how.edges_months() * DAYS_PER_MONTH
+    levels = year.levels(as_of or date(2000, 1, 1), statistics.T, edges)
+    history, place = distinct(statistics.x, statistics.t_x, statistics.T)
+    spend = _expected_spend(statistics, made.spend)
+    fit = made.choice.fit
+    if fit is None:
+        alive, soon, wait = (np.full(len(statistics), np.nan) for _ in range(3))
+        ahead = _steady_purchases(statistics, edges)
+        reach = np.ones(len(statistics))
+    else:
+        alive, soon, wait = (v[place] for v in _chances(fit.model, history, how.soon_days))
+        ahead = _purchases_if_alive(fit.model, history, place, edges)
+        reach = alive
+    total = _add_up(ahead, levels, how.discounts(len(levels)), reach * spend)
+    purchases, present = reach * total.plain, reach * total.present * spend * how.margin
+    days = float(edges[-1])
+    year_spend = baseline.last_year(statistics, days)
+    return LifetimeValue(
+        p_alive=np.round(alive, 6),
+        expected_purchases=np.round(purchases, 6),
+        expected_spend=_whole(spend),
+        expected_revenue=_whole(purchases * spend),
+        clv=_whole(present),
+        p_soon=np.round(soon, 6),
+        wait_days=np.round(_undefined_if_never(wait), 6),
+        baseline_rate=_whole(baseline.mean_times_rate(statistics, days)[1]),
+        baseline_last_year=None if year_spend is None else _whole(year_spend),
+        method="mean_times_rate" if fit is None else fit.model.kind,
+        settings=how,
+        choice=made.choice,
+        spend=made.spend,
+        season=year,
+        gates=(*made.gates, year.gate),
+        warnings=made.warnings,
+        clv_by_period=total.by_period * how.margin,
+    )
+
+
+@dataclass(frozen=True)
+class _Ahead:
+    """Purchases of an active customer period by period, per group of customers with equal figures."""
+
+    steps: Iterator[Array]
+    group: NDArray[np.int64]
+    groups: int
+
+
+@dataclass(frozen=True)
+class _Total:
+    plain: Array  # per customer: purchases over the horizon if active
+    present: Array  # the same, each period discounted
+    by_period: Array  # per period: money of all customers
+
+
+def _add_up(ahead: _Ahead, levels: Array, discounts: Array, money: Array) -> _Total:
+    plain, present = np.zeros(ahead.groups), np.zeros(ahead.groups)
+    by_period = np.zeros(len(levels))
+    weight = np.bincount(ahead.group, weights=np.nan_to_num(money), minlength=ahead.groups)
+    for k, step in enumerate(ahead.steps):
+        plain += step * levels[k]
+        present += step * (levels[k] * discounts[k])
+        by_period[k] = (np.nan_to_num(step) * weight).sum() * levels[k]
+    return _Total(plain[ahead.group], present[ahead.group], by_period)
+
+
+def _undefined_if_never(wait: Array) -> Array:
+    return np.where(np.isfinite(wait), wait, np.nan)
+
+
+def _whole(money: Array) -> Array:
+    """Whole minor units, halves up."""
+    return np.asarray(np.floor(money + 0.5))
+
+
+def _expected_spend(statistics: Statistics, fit: Fit[GammaGamma] | None) -> Array:
+    """Money per future purchase: Gamma-Gamma's, or the customer's own mean where that could not be fitted."""
+    if fit is None:
+        return baseline.mean_spend(statistics)
+    mean = np.rint(statistics.mean_spend)
+    return fit.model.expected_spend(np.where(np.isfinite(mean), statistics.orders, 0), np.nan_to_num(mean))
+
+
+def _chances(model: PurchaseModel, history: History, soon_days: float) -> tuple[Array, Array, Array]:
+    """P(alive), P(a purchase within `soon_days`) and the median wait of each distinct history."""
+    x, t_x, T = history.x.astype(np.float64), history.t_x, history.T
+    soon = 1 - model.purchase_probability(0, soon_days, x, t_x, T)
+    return model.p_alive(x, t_x, T), np.clip(soon, 0, 1), model.wait(0.5, x, t_x, T)
+
+
+def _purchases_if_alive(
+    model: PurchaseModel, history: History, place: NDArray[np.int64], edges: Array
+) -> _Ahead:
+    """Purchases if active hang on x and T alone, so they are computed once per distinct pair."""
+    pairs, group = np.unique(history.x + 1j * history.T, return_inverse=True)
+    x, T = pairs.real, pairs.imag
+
+    def steps() -> Iterator[Array]:
+        reached = np.zeros(len(pairs))
+        for edge in edges[1:]:
+            now = np.maximum(model.mean_if_alive(edge, x, T), reached)
+            yield now - reached
+            reached = now
+
+    return _Ahead(steps(), group[place], len(pairs))
+
+
+def _steady_purchases(statistics: Statistics, edges: Array) -> _Ahead:
+    rate = baseline.own_rate(statistics)
+    return _Ahead((rate * step for step in np.diff(edges)), np.arange(len(statistics)), len(statistics))
+
+
+def sensitivity(
+    statistics: Statistics,
+    settings: ValueSettings,
+    *,
+    horizons_months: Sequence[float] = (6, 12, 24, 36),
+    discount_rates: Sequence[float] = (0.05, 0.1, 0.15),
+    margins: Sequence[float] = (),
+    models: Models | None = None,
+    as_of: date | None = None,
+    season: Season | None = None,
+) -> list[dict[str, Any]]:
+    """Total lifetime value of all customers (minor units) for each combination of settings; models are fitted once.
+
+    Rows have `horizon_months`, `discount_rate`, `margin`, `clv`. Totals are of unrounded figures.
+    """
+    made = models or fit_models(statistics, settings.model)
+    rows: list[dict[str, Any]] = []
+    for horizon in horizons_months:
+        base = replace(settings, horizon_months=horizon, margin=1.0)
+        periods = lifetime_value(statistics, base, as_of=as_of, season=season, models=made).clv_by_period
+        for rate in discount_rates:
+            total = float((periods * replace(base, discount_rate=rate).discounts(len(periods))).sum())
+            for margin in margins or (settings.margin,):
+                rows.append({
+                    "horizon_months": horizon, "discount_rate": rate, "margin": margin,
+                    "clv": float(np.floor(total * margin + 0.5)),
+                })  # fmt: skip
+    return rows
