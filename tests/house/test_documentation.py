@@ -1,0 +1,54 @@
+"""Every command and every setting is documented in both languages."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from kequn.workspace import EngineChoice, RunSettings, Settings
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+def commands() -> list[str]:
+    import kequn.cli.look
+    import kequn.cli.make
+    import kequn.cli.runs
+    import kequn.cli.workbench  # noqa: F401
+    from kequn.cli.app import app
+
+    names = [item.name or item.callback.__name__ for item in app.registered_commands if item.callback]
+    groups = [f"{group.name} {item.name}" for group in app.registered_groups if group.typer_instance and group.typer_instance.info.name
+              for item in group.typer_instance.registered_commands]  # fmt: skip
+    return sorted([*names, *groups])
+
+
+def settings(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name in model.model_fields:
+        inner = {"engine": EngineChoice, "settings": RunSettings}.get(name) if not prefix else None
+        if inner:
+            yield from settings(inner, f"{name}.")
+        else:
+            yield prefix + name
+
+
+@pytest.mark.parametrize("page", ["commands.md", "zh/commands.md"])
+def test_every_command_is_documented(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert [name for name in commands() if f"`kequn {name}" not in text] == []
+
+
+@pytest.mark.parametrize("page", ["settings.md", "zh/settings.md"])
+def test_every_setting_is_documented(page: str) -> None:
+    text = (DOCS / page).read_text(encoding="utf-8")
+    assert [name for name in settings(Settings) if f"| `{name}` |" not in text] == []
+
+
+def test_both_readmes_name_the_two_commands() -> None:
+    for name in ("README.md", "README.zh-CN.md"):
+        text = (DOCS.parent / name).read_text(encoding="utf-8")
+        assert "make demo" in text
+        assert "make test" in text
