@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from kequn.predict.clv.gamma_gamma import GammaGamma, fit_gamma_gamma
     from kequn.predict.clv.gate import Gate
     from kequn.predict.clv.history import History
-from kequn.predict.clv.packing import aggregate
     from kequn.predict.clv.models import Models, fit_models
     from kequn.predict.clv.nbd import Nbd, fit_nbd
     from kequn.predict.clv.packing import aggregate
@@ -26,15 +25,9 @@ from kequn.predict.clv.packing import aggregate
     from kequn.predict.clv.pareto_nbd_fit import fit_pareto_nbd
     from kequn.predict.clv.quality import Quality, Score, backtest, holdout_quality
     from kequn.predict.clv.season import Season, estimate_season
+    from kequn.predict.clv.settings import ValueSettings
     from kequn.predict.clv.statistics import Purchases, Statistics
-    from kequn.predict.clv.value import (
-        LifetimeValue,
-        Models,
-        ValueSettings,
-        fit_models,
-        lifetime_value,
-        sensitivity,
-    )
+    from kequn.predict.clv.value import LifetimeValue, lifetime_value, sensitivity
 
 _HOME = {
     "beta_geometric": ("BgNbd", "MbgNbd"),

@@ -11,9 +11,10 @@ import numpy as np
 from kequn.errors import ModelError
 from kequn.predict.clv import baseline
 from kequn.predict.clv.season import DAYS_PER_MONTH, Season
+from kequn.predict.clv.settings import ValueSettings
 from kequn.predict.clv.special import Array
 from kequn.predict.clv.statistics import Purchases, Statistics
-from kequn.predict.clv.value import ValueSettings, lifetime_value
+from kequn.predict.clv.value import lifetime_value
 
 
 @dataclass(frozen=True)
