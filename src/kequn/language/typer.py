@@ -332,7 +332,7 @@ class Typer:
     def _least(self, node: exp.Expr) -> Typed:
         whole = self._coalesce(node)
         return Typed(
-            type(node)(this=whole.tree.this, expressions=whole.tree.expressions),
+            type(node)(this=whole.tree.this, expressions=whole.tree.expressions, ignore_nulls=True),
             whole.type,
             exact=whole.exact,
         )
