@@ -2,7 +2,7 @@
 
 from kequn.scheme.assignment import Assignment, Previous, SchemeResult, assign, bind
 from kequn.scheme.editing import with_parameters
-from kequn.scheme.explanation import Explanation, explain
+from kequn.scheme.explanation import Explainer, Explanation, explain
 from kequn.scheme.kind import Bound, Scheme
 from kequn.scheme.loading import arrange, available, load_scheme, load_schemes, possible, with_schemes
 from kequn.scheme.spec import SchemeSpec, SegmentSpec
@@ -10,6 +10,7 @@ from kequn.scheme.spec import SchemeSpec, SegmentSpec
 __all__ = [
     "Assignment",
     "Bound",
+    "Explainer",
     "Explanation",
     "Previous",
     "Scheme",

@@ -1,12 +1,8 @@
-"""Why a customer is in a segment, clause by clause, and the smallest change that would move them into another.
-
-The clauses are evaluated for the one customer by DuckDB, so that an explanation can't disagree with the assignment: the
-same trees, the same cut points, the same arithmetic.
-"""
+"""Why a customer is in a segment, clause by clause, and the smallest change that would move them into another."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,10 +11,11 @@ from typing import Any, Literal
 
 from sqlglot import exp
 
-from kequn.language import SQL_TYPES, Column
-from kequn.scheme.kind import Bound, Clause, Where
+from kequn.scheme.atoms import around, bare, comparison, flattened, thresholds
+from kequn.scheme.evaluation import Function, function_of
+from kequn.scheme.kind import Bound
+from kequn.scheme.kinds.scorecard import Item, ScorecardKind, item_name, items_in_use
 from kequn.scheme.layers import scope_of, segment_expression, stays
-from kequn.scheme.reach import literal_value
 
 FIXED = frozenset(
     {
@@ -33,16 +30,9 @@ FIXED = frozenset(
     }
 )
 """Numeric columns that no offer and no sales call can change."""
-SIGNS: dict[type[exp.Expr], str] = {
-    exp.GT: ">",
-    exp.GTE: ">=",
-    exp.LT: "<",
-    exp.LTE: "<=",
-    exp.EQ: "=",
-    exp.NEQ: "<>",
-}
-MIRROR = {">": "<", ">=": "<=", "<": ">", "<=": ">=", "=": "=", "<>": "<>"}
 Value = int | float | Decimal | str | bool | date | datetime | None
+HeldBy = Literal["override", "stay"]
+Shape = Literal["and", "or", "not", "atom"]
 
 
 @dataclass(frozen=True)
@@ -52,7 +42,7 @@ class Part:
     An atom that compares a column shows the customer's `value` and the `threshold`, money in major units.
     """
 
-    shape: Literal["and", "or", "not", "atom"]
+    shape: Shape
     text: str
     passed: bool | None
     parts: tuple[Part, ...] = ()
@@ -109,7 +99,7 @@ class Explanation:
     in_scope: bool
     segment: str | None
     rule_segment: str | None
-    held_by: Literal["override", "stay"] | None
+    held_by: HeldBy | None
     clauses: tuple[ClauseExplained, ...]
     scores: Mapping[str, Value]
     contributions: tuple[Contribution, ...]
@@ -117,313 +107,169 @@ class Explanation:
     scope: Part | None = None
 
 
+@dataclass(frozen=True)
+class _Piece:
+    """A part of a condition, ready to be asked."""
+
+    shape: Shape
+    text: str
+    holds: Function
+    parts: tuple[_Piece, ...] = ()
+    compared: tuple[str, str, Any] | None = None
+
+
 def explain(bound: Bound, row: Mapping[str, Any], as_of: date | None = None) -> Explanation:
-    """Explain a scheme for one customer.
+    """Explain a scheme for one customer; `Explainer` does it for many."""
+    return Explainer(bound).explain(row, as_of)
 
-    `row` is the customer's profile row: money as Decimal in major units (as published) or as int in minor units, with
-    `seg_<scheme>` for the schemes that rules refer to and `prev_seg_…`, `prev_since_…` where the scheme looks back.
-    `bound` comes from the run (`bind_from_manifest`), so the cut points are those that were used.
+
+class Explainer:
+    """Explains one scheme of one run; building it takes milliseconds, each customer well under one.
+
+    `bound` comes from `bind` with the cut points of that run's manifest, so that nothing is worked out anew.
     """
-    customer = _Customer(bound, row)
-    condition = scope_of(bound)
-    clauses = bound.scheme.kind.clauses(bound)
-    pieces = [_piece(clause.condition) for clause in clauses]
-    scope_piece = None if bound.spec.scope is None else _piece(bound.rule(bound.spec.scope))
-    wanted = [condition, segment_expression(bound)]
-    for piece in [*pieces, *([scope_piece] if scope_piece else [])]:
-        wanted += list(piece.all_trees())
-    scores = [column.name for column in bound.scheme.kind.scores(bound.spec)]
-    steps = [name for step in bound.scheme.kind.steps(bound) for name in step]
-    wanted += [exp.column(name, quoted=True) for name in steps]
-    answers = customer.evaluate(wanted)
-    in_scope, rule_segment = bool(answers[0]), answers[1]
-    found = iter(answers[2:])
-    parts = [piece.filled(found, customer) for piece in pieces]
-    scope_part = scope_piece.filled(found, customer) if scope_piece else None
-    worked_out = dict(zip(steps, found, strict=True))
-    segment, held_by = _final(customer, rule_segment, as_of) if in_scope else (None, None)
-    return Explanation(
-        bound.scheme.name, row.get("customer_id"), in_scope, segment, rule_segment, held_by,
-        _clauses(clauses, parts, rule_segment, in_scope), {name: worked_out.get(name) for name in scores},
-        _contributions(bound, worked_out), _changes(customer, clauses, rule_segment) if in_scope else {}, scope_part,
-    )  # fmt: skip
 
-
-def _clauses(
-    clauses: Sequence[Clause], parts: Sequence[Part], segment: str | None, in_scope: bool
-) -> tuple[ClauseExplained, ...]:
-    made, decided = [], not in_scope
-    for clause, part in zip(clauses, parts, strict=True):
-        decisive = not decided and part.passed is True and clause.segment == segment
-        decided = decided or decisive
-        made.append(ClauseExplained(clause.segment, part.passed, decisive, part, clause.label))
-    return tuple(made)
-
-
-class _Customer:
-    """One row, in inner units, and DuckDB to evaluate expressions for it."""
-
-    def __init__(self, bound: Bound, row: Mapping[str, Any]) -> None:
+    def __init__(self, bound: Bound) -> None:
         self.bound = bound
-        self.digits = bound.catalog.minor_unit_digits
-        self.row = {name: self._inner(name, value) for name, value in row.items()}
+        kind = bound.scheme.kind
+        steps = kind.steps(bound)
+        clauses = kind.clauses(bound)
+        self._steps = [[(name, function_of(tree)) for name, tree in step.items()] for step in steps]
+        self._clauses = [(clause, _piece(clause.condition)) for clause in clauses]
+        self._in_scope = function_of(scope_of(bound))
+        self._segment = function_of(segment_expression(bound))
+        self._scope = None if bound.spec.scope is None else _piece(bound.rule(bound.spec.scope))
+        self._scores = [column.name for column in kind.scores(bound.spec)]
+        self._items: list[Item] = (
+            [item for _, item in items_in_use(bound)] if isinstance(kind, ScorecardKind) else []
+        )
+        trees = [clause.condition for clause in clauses] + [tree for step in steps for tree in step.values()]
+        self._tries = sorted(set(self._worth_trying(trees)), key=lambda each: (each[0], float(each[1])))
+
+    def _worth_trying(self, trees: list[exp.Expr]) -> Iterator[tuple[str, Any]]:
+        """Values around each threshold of each changeable numeric column."""
+        for tree in trees:
+            for name, threshold in thresholds(tree):
+                column = self.bound.catalog.columns.get(name)
+                if column is not None and name not in FIXED:
+                    yield from ((name, value) for value in around(threshold, column.type))
+
+    def explain(self, row: Mapping[str, Any], as_of: date | None = None) -> Explanation:
+        """One customer's explanation.
+
+        `row` is their profile row: money as Decimal in major units (as published) or as int in minor units, with
+        `seg_<scheme>` for schemes that rules refer to, and `prev_seg_…`, `prev_since_…` where the scheme looks back.
+        """
+        inner = self._worked_out({name: self._inner(name, value) for name, value in row.items()})
+        in_scope = bool(self._in_scope(inner))
+        rule_segment = self._segment(inner) if in_scope else None
+        segment, held_by = self._final(inner, rule_segment, as_of) if in_scope else (None, None)
+        return Explanation(
+            self.bound.scheme.name, row.get("customer_id"), in_scope, segment, rule_segment, held_by,
+            self._explained(inner, rule_segment, in_scope), {name: inner.get(name) for name in self._scores},
+            tuple(Contribution(i.id, i.title, inner.get(item_name(self.bound.prefix, i)), i.most) for i in self._items),
+            self._changes(inner, rule_segment) if in_scope else {},
+            self._part(self._scope, inner) if self._scope else None,
+        )  # fmt: skip
+
+    def _worked_out(self, row: dict[str, Any]) -> dict[str, Any]:
+        for step in self._steps:
+            row.update({name: value(row) for name, value in step})
+        return row
 
     def _inner(self, name: str, value: Any) -> Any:
         column = self.bound.catalog.columns.get(name)
         if column is not None and column.type == "money" and isinstance(value, Decimal):
-            return int(value.scaleb(self.digits))
+            return int(value.scaleb(self.bound.catalog.minor_unit_digits))
         return value
 
-    def shown(self, name: str, value: Any) -> Value:
+    def _shown(self, name: str, value: Any) -> Value:
         """A value of a column as people read it: money in major units, whole numbers as such."""
         column = self.bound.catalog.columns.get(name)
         if isinstance(value, Fraction):
             value = int(value) if value.denominator == 1 else float(value)
         if column is not None and column.type == "money" and isinstance(value, (int, float)):
-            return Decimal(str(value)).scaleb(-self.digits)
+            return Decimal(str(value)).scaleb(-self.bound.catalog.minor_unit_digits)
         return value  # type: ignore[no-any-return]
 
-    def evaluate(self, trees: Sequence[exp.Expr]) -> list[Any]:
-        return self.evaluate_rows(trees, [{}])[0]
+    def _explained(
+        self, row: Mapping[str, Any], segment: str | None, in_scope: bool
+    ) -> tuple[ClauseExplained, ...]:
+        made, decided = [], not in_scope
+        for clause, piece in self._clauses:
+            part = self._part(piece, row)
+            decisive = not decided and part.passed is True and clause.segment == segment
+            decided = decided or decisive
+            made.append(ClauseExplained(clause.segment, part.passed, decisive, part, clause.label))
+        return tuple(made)
 
-    def evaluate_rows(
-        self, trees: Sequence[exp.Expr], changed: Sequence[Mapping[str, Any]]
-    ) -> list[list[Any]]:
-        """Each expression for the customer as they would be after each of the `changed` sets of values."""
-        steps = self.bound.scheme.kind.steps(self.bound)
-        made = {name for step in steps for name in step}
-        used = {
-            node.name
-            for tree in [*trees, *(t for step in steps for t in step.values())]
-            for node in tree.find_all(exp.Column)
-        }
-        names = sorted(used - made) or ["customer_id"]
-        query: exp.Query = exp.select(exp.Star()).from_("customer")
-        for step in steps:
-            columns = [exp.alias_(tree, name, quoted=True) for name, tree in step.items()]
-            query = exp.select(exp.Star(), *columns).from_(query.subquery("customer"))
-        answers = [exp.alias_(tree.copy(), f"a{place}") for place, tree in enumerate(trees)]
-        query = exp.select(*answers).from_(query.subquery("customer")).order_by(exp.column("_row"))
-        return _run(query.sql(dialect="duckdb"), self._table(names, changed))
-
-    def _table(self, names: Sequence[str], changed: Sequence[Mapping[str, Any]]) -> Any:
-        import pyarrow as pa
-
-        columns: dict[str, Any] = {"_row": pa.array(range(len(changed)), pa.int64())}
-        for name in names:
-            known = self.bound.catalog.columns.get(name)
-            values = [change.get(name, self.row.get(name)) for change in changed]
-            columns[name] = pa.array(values, _arrow(known, name))
-        return pa.table(columns)
-
-
-def _arrow(column: Column | None, name: str) -> Any:
-    import pyarrow as pa
-
-    if name.startswith("prev_since_"):
-        return pa.date32()
-    kinds = {
-        "BIGINT": pa.int64(), "DOUBLE": pa.float64(), "DECIMAL(18,3)": pa.decimal128(18, 3), "VARCHAR": pa.string(),
-        "DATE": pa.date32(), "TIMESTAMP": pa.timestamp("us"), "BOOLEAN": pa.bool_(),
-    }  # fmt: skip
-    if column is None:
-        return pa.string() if not name.startswith("_t_") else pa.int64()
-    return kinds[SQL_TYPES[column.type]]
-
-
-def _run(sql: str, table: Any) -> list[list[Any]]:
-    import duckdb
-
-    with duckdb.connect() as connection:
-        connection.execute("SET threads = 1")
-        connection.register("customer", table)
-        return [list(row) for row in connection.execute(sql).fetchall()]
-
-
-@dataclass(frozen=True)
-class _Piece:
-    """A condition taken apart, before its truth is known."""
-
-    shape: Literal["and", "or", "not", "atom"]
-    tree: exp.Expr
-    parts: tuple[_Piece, ...] = ()
-
-    def all_trees(self) -> Iterator[exp.Expr]:
-        yield self.tree
-        for part in self.parts:
-            yield from part.all_trees()
-
-    def filled(self, answers: Iterator[Any], customer: _Customer) -> Part:
-        passed = next(answers)
-        parts = tuple(part.filled(answers, customer) for part in self.parts)
-        text = self.tree.sql(dialect="duckdb")
-        if self.shape != "atom":
-            return Part(self.shape, text, passed, parts)
-        atom = atom_of(self.tree)
-        if atom is None:
-            return Part("atom", text, passed)
-        name, sign, threshold = atom
-        column = customer.bound.catalog.columns.get(name)
+    def _part(self, piece: _Piece, row: Mapping[str, Any]) -> Part:
+        parts = tuple(self._part(inner, row) for inner in piece.parts)
+        if piece.compared is None:
+            return Part(piece.shape, piece.text, piece.holds(row), parts)
+        name, sign, threshold = piece.compared
+        column = self.bound.catalog.columns.get(name)
         return Part(
-            "atom", text, passed, (), name, column.title if column else {},
-            customer.shown(name, customer.row.get(name)), sign, customer.shown(name, threshold),
+            piece.shape, piece.text, piece.holds(row), parts, name, column.title if column else {},
+            self._shown(name, row.get(name)), sign, self._shown(name, threshold),
         )  # fmt: skip
+
+    def _final(
+        self, row: Mapping[str, Any], rule_segment: str | None, as_of: date | None
+    ) -> tuple[str | None, HeldBy | None]:
+        segments = self.bound.spec.ordered
+        for segment in segments:
+            if row.get("customer_id") in segment.override:
+                return segment.id, "override"
+        if as_of is not None and row.get(f"prev_seg_{self.bound.prefix}") is not None:
+            for segment in segments:
+                if (segment.stay or segment.minimum_days) and function_of(stays(self.bound, segment, as_of))(
+                    row
+                ):
+                    return segment.id, ("stay" if segment.id != rule_segment else None)
+        return rule_segment, None
+
+    def _changes(self, row: Mapping[str, Any], current: str | None) -> dict[str, Change | None]:
+        """For every other segment the nearest change of one number that the rules would answer with that segment."""
+        best: dict[str, tuple[float, str, Any]] = {}
+        for name, value in self._tries:
+            old = row.get(name)
+            if old is None or isinstance(old, (str, bool)) or value == old or value < 0 <= old:
+                continue
+            changed = self._worked_out({**row, name: value})
+            segment = self._segment(changed)
+            if segment is None or segment == current:
+                continue
+            distance = abs(float(value) - float(old)) / max(abs(float(old)), abs(float(value)), 1e-9)
+            if segment not in best or distance < best[segment][0]:
+                best[segment] = (distance, name, value)
+        others = [segment.id for segment in self.bound.scheme.segments if segment.id != current]
+        return {
+            segment: self._change(segment, row, *best[segment][1:]) if segment in best else None
+            for segment in others
+        }
+
+    def _change(self, segment: str, row: Mapping[str, Any], name: str, value: Any) -> Change:
+        old, title = row[name], self.bound.catalog.columns[name].title
+        return Change(
+            segment,
+            name,
+            title,
+            self._shown(name, old),
+            self._shown(name, value),
+            "up" if value > old else "down",
+        )
 
 
 def _piece(tree: exp.Expr) -> _Piece:
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
+    tree = bare(tree)
+    text, holds = tree.sql(dialect="duckdb"), function_of(tree)
     if isinstance(tree, (exp.And, exp.Or)):
-        shape: Literal["and", "or"] = "and" if isinstance(tree, exp.And) else "or"
-        return _Piece(shape, tree, tuple(_piece(part) for part in _same(tree, type(tree))))
-    if isinstance(tree, exp.Not) and isinstance(_bare(tree.this), (exp.And, exp.Or, exp.Not)):
-        return _Piece("not", tree, (_piece(tree.this),))
-    return _Piece("atom", tree)
+        shape: Shape = "and" if isinstance(tree, exp.And) else "or"
+        return _Piece(shape, text, holds, tuple(_piece(part) for part in flattened(tree, type(tree))))
+    if isinstance(tree, exp.Not) and isinstance(bare(tree.this), (exp.And, exp.Or, exp.Not)):
+        return _Piece("not", text, holds, (_piece(tree.this),))
+    return _Piece("atom", text, holds, (), comparison(tree))
 
 
-def _bare(tree: exp.Expr) -> exp.Expr:
-    while isinstance(tree, exp.Paren):
-        tree = tree.this
-    return tree
-
-
-def _same(tree: exp.Expr, kind: type[exp.Expr]) -> Iterator[exp.Expr]:
-    for side in (tree.this, tree.expression):
-        bare = _bare(side)
-        if isinstance(bare, kind):
-            yield from _same(bare, kind)
-        else:
-            yield bare
-
-
-def atom_of(tree: exp.Expr) -> tuple[str, str, Any] | None:
-    """`(column, sign, threshold)` of a comparison between a column and a literal, or None."""
-    tree = _bare(tree)
-    sign = SIGNS.get(type(tree))
-    if sign is None:
-        return None
-    for left, right, read in ((tree.this, tree.expression, sign), (tree.expression, tree.this, MIRROR[sign])):
-        name, value = _name(left), literal_value(right)
-        if name and value is not None:
-            return name, read, value
-    return None
-
-
-def _name(tree: exp.Expr) -> str | None:
-    tree = _bare(tree)
-    if isinstance(tree, exp.Cast):
-        tree = _bare(tree.this)
-    return tree.name if isinstance(tree, exp.Column) else None
-
-
-def _final(
-    customer: _Customer, rule_segment: str | None, as_of: date | None
-) -> tuple[str | None, Literal["override", "stay"] | None]:
-    bound = customer.bound
-    for segment in bound.spec.ordered:
-        if customer.row.get("customer_id") in segment.override:
-            return segment.id, "override"
-    if as_of is not None and customer.row.get(f"prev_seg_{bound.prefix}") is not None:
-        looking = [segment for segment in bound.spec.ordered if segment.stay or segment.minimum_days]
-        if looking:
-            answers = customer.evaluate([stays(bound, segment, as_of) for segment in looking])
-            for segment, answer in zip(looking, answers, strict=True):
-                if answer:
-                    return segment.id, ("stay" if segment.id != rule_segment else None)
-    return rule_segment, None
-
-
-def _contributions(bound: Bound, worked_out: Mapping[str, Any]) -> tuple[Contribution, ...]:
-    from kequn.scheme.kinds.scorecard import ScorecardKind, item_name, items_in_use
-
-    if not isinstance(bound.scheme.kind, ScorecardKind):
-        return ()
-    return tuple(
-        Contribution(item.id, item.title, worked_out.get(item_name(bound.prefix, item)), item.most)
-        for _, item in items_in_use(bound)
-    )
-
-
-def _changes(customer: _Customer, clauses: Sequence[Clause], current: str | None) -> dict[str, Change | None]:
-    """For every other segment the nearest change of one number that the rules would answer with that segment."""
-    bound = customer.bound
-    tries = _tries(customer, clauses)
-    others = [segment.id for segment in bound.scheme.segments if segment.id != current]
-    best: dict[str, tuple[float, Change]] = {}
-    if tries:
-        tree = segment_expression(bound)
-        answers = customer.evaluate_rows([tree], [{name: value} for name, value in tries])
-        for (name, value), (segment,) in zip(tries, answers, strict=True):
-            if segment is None or segment == current:
-                continue
-            old = customer.row[name]
-            distance = abs(float(value) - float(old)) / max(abs(float(old)), abs(float(value)), 1e-9)
-            if segment not in best or distance < best[segment][0]:
-                column = bound.catalog.columns[name]
-                direction: Literal["up", "down"] = "up" if value > old else "down"
-                best[segment] = (
-                    distance,
-                    Change(
-                        segment,
-                        name,
-                        column.title,
-                        customer.shown(name, old),
-                        customer.shown(name, value),
-                        direction,
-                    ),
-                )
-    return {segment: best[segment][1] if segment in best else None for segment in others}
-
-
-def _tries(customer: _Customer, clauses: Sequence[Clause]) -> list[tuple[str, Any]]:
-    """Values worth trying: each threshold of each changeable numeric column, and the next value on either side."""
-    bound = customer.bound
-    trees = [clause.condition for clause in clauses]
-    trees += [tree for step in bound.scheme.kind.steps(bound) for tree in step.values()]
-    found: set[tuple[str, Any]] = set()
-    for tree in trees:
-        for name, threshold in _thresholds(tree):
-            column = bound.catalog.columns.get(name)
-            old = customer.row.get(name)
-            if column is None or name in FIXED or old is None or isinstance(old, (str, bool)):
-                continue
-            for value in _around(threshold, column.type):
-                if value != old and not (value < 0 <= old):
-                    found.add((name, value))
-    return sorted(found, key=lambda each: (each[0], float(each[1])))
-
-
-def _thresholds(tree: exp.Expr) -> Iterator[tuple[str, Fraction]]:
-    for node in tree.walk():
-        if isinstance(node, exp.Between):
-            name = _name(node.this)
-            literals = [node.args["low"], node.args["high"]]
-        elif isinstance(node, exp.In):
-            name, literals = _name(node.this), node.expressions
-        else:
-            atom = atom_of(node)
-            if atom and isinstance(atom[2], Fraction):
-                yield atom[0], atom[2]
-            continue
-        for literal in literals:
-            value = literal_value(literal)
-            if name and isinstance(value, Fraction):
-                yield name, value
-
-
-def _around(threshold: Fraction, kind: str) -> list[Any]:
-    if kind in {"integer", "money"}:
-        low = threshold.numerator // threshold.denominator
-        return [low - 1, low, low + 1]
-    if kind == "decimal":
-        exact = Decimal(threshold.numerator) / Decimal(threshold.denominator)
-        near = exact.quantize(Decimal("0.001"))
-        return [near - Decimal("0.001"), near, near + Decimal("0.001")]
-    if kind == "number":
-        value = float(threshold)
-        step = max(abs(value), 1.0) * 1e-6
-        return [value - step, value, value + step]
-    return []
-
-
-__all__ = ["Change", "ClauseExplained", "Contribution", "Explanation", "Part", "Where", "explain"]
+__all__ = ["Change", "ClauseExplained", "Contribution", "Explainer", "Explanation", "Part", "explain"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -14,7 +15,7 @@ from kequn.errors import ConfigError
 from kequn.language import Catalog, Column, Rule, Type
 from kequn.scheme.kind import MEASURABLE, Kind, Loading, Needs, Scheme, Where, missing_columns, missing_terms
 from kequn.scheme.kinds import kinds
-from kequn.scheme.spec import QuantileParameter, SchemeSpec, meaning, metadata
+from kequn.scheme.spec import ID, QuantileParameter, SchemeSpec, meaning, metadata
 
 
 @dataclass(frozen=True)
@@ -164,6 +165,12 @@ def _common_rules(spec: SchemeSpec) -> Iterable[tuple[Where, str]]:
 
 
 def _check_segments(spec: SchemeSpec, loading: Loading) -> None:
+    ids: list[tuple[Where, str]] = [(("scheme",), spec.scheme), (("otherwise", "id"), spec.otherwise.id)]
+    if spec.kind != "cross":  # a combination's id is checked by the cross
+        ids += [(("segments", index, "id"), segment.id) for index, segment in enumerate(spec.named)]
+    for where, name in ids:
+        if not re.fullmatch(ID, name):
+            raise loading.fail("scheme.bad_id", where, id=name)
     seen: dict[str, Where] = {spec.otherwise.id: ("otherwise", "id")}
     owners: dict[str, str] = {}
     for index, segment in enumerate(spec.named):

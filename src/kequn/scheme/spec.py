@@ -22,7 +22,6 @@ from kequn.i18n import LANGUAGES
 
 ID = r"^[a-z][a-z0-9_]{0,39}$"
 """Ids of schemes and segments: they name files and columns, so they stay short ASCII; titles are for people."""
-CROSS_ID = r"^[a-z][a-z0-9_]{0,39}(\+[a-z][a-z0-9_]{0,39}){1,2}$"
 
 
 def _both_languages(value: Any) -> Any:
@@ -89,7 +88,7 @@ class Guard(Part):
 class SegmentSpec(Part):
     """One segment. `playbook` is the id of a playbook or one sentence of what to do."""
 
-    id: str = Field(pattern=ID)
+    id: str
     title: Words = Field(default_factory=dict)
     description: Words = Field(default_factory=dict)
     playbook: str | dict[str, str] | None = None
@@ -111,7 +110,7 @@ def unknown_segment() -> SegmentSpec:
 class SchemeSpec(Part):
     """A scheme file. Kinds declare `segments` (and more) themselves."""
 
-    scheme: str = Field(pattern=ID)
+    scheme: str
     kind: str
     title: Words = Field(default_factory=dict)
     model: Model = "transactional"
@@ -190,7 +189,6 @@ def metadata(value: Any) -> Any:
 
 
 __all__ = [
-    "CROSS_ID",
     "ID",
     "Columns",
     "Guard",

@@ -13,15 +13,13 @@ from sqlglot import exp
 
 from kequn.language import Rule, column
 from kequn.scheme.kind import Bound, Clause, Kind, Loading, Where
-from kequn.scheme.spec import CROSS_ID, SchemeSpec, SegmentSpec
+from kequn.scheme.spec import SchemeSpec, SegmentSpec
 
 MAX_SEGMENTS = 1_000
 
 
 class CrossSegment(SegmentSpec):
     """One combination, where its words should differ from the joined ones."""
-
-    id: str = Field(pattern=CROSS_ID)
 
 
 class CrossSpec(SchemeSpec):
