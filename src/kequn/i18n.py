@@ -15,16 +15,20 @@ Lang = Literal["zh", "en"]
 LANGUAGES: tuple[Lang, ...] = ("zh", "en")
 
 
+def packaged_yaml(text: str) -> Any:
+    """YAML that ships with Kequn, by PyYAML's C parser (what users write goes through `kequn.definitions`)."""
+    import yaml
+
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+
+
 @cache
 def catalogue() -> dict[str, dict[str, str]]:
     """All sentences: code to {zh, en}. One code stands in one file only."""
-    from ruamel.yaml import YAML
-
-    yaml = YAML(typ="safe", pure=False)
     found: dict[str, dict[str, str]] = {}
     for entry in sorted(resources.files("kequn.locale").iterdir(), key=lambda item: item.name):
         if entry.name.endswith(".yaml"):
-            for code, words in (yaml.load(entry.read_text(encoding="utf-8")) or {}).items():
+            for code, words in (packaged_yaml(entry.read_text(encoding="utf-8")) or {}).items():
                 if code in found:
                     raise ValueError(f"{entry.name}: {code} stands in two files")
                 found[code] = words
@@ -65,4 +69,4 @@ def title(titles: object, lang: str = "zh") -> str:
     return str(titles)
 
 
-__all__ = ["LANGUAGES", "Lang", "catalogue", "explain", "say", "title"]
+__all__ = ["LANGUAGES", "Lang", "catalogue", "explain", "packaged_yaml", "say", "title"]

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
+import typer
 from pydantic import BaseModel
 
 from kequn.workspace import EngineChoice, RunSettings, Settings
@@ -20,10 +22,13 @@ def commands() -> list[str]:
     import kequn.cli.workbench  # noqa: F401
     from kequn.cli.app import app
 
-    names = [item.name or item.callback.__name__ for item in app.registered_commands if item.callback]
-    groups = [f"{group.name} {item.name}" for group in app.registered_groups if group.typer_instance and group.typer_instance.info.name
-              for item in group.typer_instance.registered_commands]  # fmt: skip
-    return sorted([*names, *groups])
+    root = typer.main.get_command(app)
+    assert isinstance(root, click.Group)
+    found = []
+    for name, command in root.commands.items():
+        inner = command.commands if isinstance(command, click.Group) else {}
+        found += [f"{name} {sub}" for sub in inner] or [name]
+    return sorted(found)
 
 
 def settings(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
