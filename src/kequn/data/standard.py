@@ -107,10 +107,10 @@ def fold(text: str) -> str:
 
 @cache
 def _declaration() -> tuple[Mapping[str, Table], Mapping[str, Table]]:
-    from ruamel.yaml import YAML
+    from kequn.i18n import packaged_yaml
 
     text = resources.files("kequn.data").joinpath("standard.yaml").read_text(encoding="utf-8")
-    raw = YAML(typ="safe").load(text)
+    raw = packaged_yaml(text)
     vocabularies = {name: _vocabulary(values) for name, values in raw["vocabularies"].items()}
 
     def build(declared: Mapping[str, Any]) -> Mapping[str, Table]:

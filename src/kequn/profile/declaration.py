@@ -12,7 +12,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from kequn.definitions import load_yaml, parse_yaml, validate
+from kequn.definitions import load_yaml, validate
+from kequn.i18n import packaged_yaml
 from kequn.language import Type
 
 Model7 = Literal[
@@ -102,7 +103,7 @@ def library() -> tuple[FeatureFile, ...]:
     )
     entries.sort(key=lambda entry: entry.name != "grains.yaml")
     return tuple(
-        validate(FeatureFile, parse_yaml(entry.read_text(encoding="utf-8"), entry.name), entry.name)
+        validate(FeatureFile, packaged_yaml(entry.read_text(encoding="utf-8")), entry.name)
         for entry in entries
     )
 
