@@ -13,5 +13,7 @@ HEAVY = ("pandas", "sklearn", "pyspark", "lightgbm", "django", "implicit", "life
 @pytest.mark.parametrize("module", ["kequn", "kequn.cli", "kequn.pipeline"])
 def test_importing_loads_nothing_heavy(module: str) -> None:
     code = f"import sys, {module}; print([name for name in {HEAVY!r} if name in sys.modules])"
-    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60
+    )
     assert answer.stdout.strip() == "[]"

@@ -23,7 +23,12 @@ def raised_codes() -> Iterator[tuple[str, str]]:
             name = node.func.id if isinstance(node.func, ast.Name) else getattr(node.func, "attr", "")
             first = node.args[0]
             says = name in ERRORS or name in {"say", "fail"}
-            if says and isinstance(first, ast.Constant) and isinstance(first.value, str) and "." in first.value:
+            if (
+                says
+                and isinstance(first, ast.Constant)
+                and isinstance(first.value, str)
+                and "." in first.value
+            ):
                 yield str(path.relative_to(ROOT)), first.value
 
 
@@ -36,6 +41,8 @@ def test_every_code_that_is_raised_or_said_has_words() -> None:
 def test_both_languages_say_the_same_fields(code: str) -> None:
     words = catalogue()[code]
     assert set(words) == {"zh", "en"}, code
-    fields = [{name for _, name, _, _ in string.Formatter().parse(words[lang]) if name} for lang in ("zh", "en")]
+    fields = [
+        {name for _, name, _, _ in string.Formatter().parse(words[lang]) if name} for lang in ("zh", "en")
+    ]
     assert fields[0] == fields[1], code
     assert words["zh"].strip() and words["en"].strip()

@@ -1,0 +1,5 @@
+"""`python -m kequn`."""
+
+from kequn.cli import main
+
+main()
