@@ -4,6 +4,7 @@ from kequn.scheme.assignment import Assignment, Previous, SchemeResult, assign, 
 from kequn.scheme.editing import with_parameters
 from kequn.scheme.explanation import Explainer, Explanation, explain
 from kequn.scheme.kind import Bound, Scheme
+from kequn.scheme.library import Offer, offer
 from kequn.scheme.loading import arrange, available, load_scheme, load_schemes, possible, with_schemes
 from kequn.scheme.spec import SchemeSpec, SegmentSpec
 
@@ -12,6 +13,7 @@ __all__ = [
     "Bound",
     "Explainer",
     "Explanation",
+    "Offer",
     "Previous",
     "Scheme",
     "SchemeResult",
@@ -24,6 +26,7 @@ __all__ = [
     "explain",
     "load_scheme",
     "load_schemes",
+    "offer",
     "possible",
     "with_parameters",
     "with_schemes",
