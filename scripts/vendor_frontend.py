@@ -51,7 +51,7 @@ class Package:
     version: str
     folder: Path
     files: dict[str, str]
-    licence: str | None = "LICENSE"      # None: the archive carries no text, `notice` stands in for it
+    licence: str | None = "LICENSE"  # None: the archive carries no text, `notice` stands in for it
     notice: str = ""
 
 

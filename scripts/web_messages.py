@@ -22,7 +22,9 @@ CATALOGUE = WEB / "locale/en/LC_MESSAGES/django.po"
 CALLS = {"_", "gettext", "gettext_lazy", "gettext_noop"}
 PLURAL_CALLS = {"ngettext", "ngettext_lazy"}
 IN_TEMPLATE = re.compile(r"""(?:\b_|gettext)\(\s*u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
-PLURAL_IN_TEMPLATE = re.compile(r"""ngettext\(\s*u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"),\s*u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+PLURAL_IN_TEMPLATE = re.compile(
+    r"""ngettext\(\s*u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*"),\s*u?('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")"""
+)
 Message = tuple[str, str | None]  # singular, plural
 
 
@@ -69,7 +71,9 @@ def problems() -> list[str]:
     catalogue = polib.pofile(str(CATALOGUE))
     known = {(entry.msgid, entry.msgid_plural or None): entry for entry in catalogue if not entry.obsolete}
     found = collect()
-    lines = [f"not in the catalogue ({file}): {words[0]}" for words, file in found.items() if words not in known]
+    lines = [
+        f"not in the catalogue ({file}): {words[0]}" for words, file in found.items() if words not in known
+    ]
     for key, entry in known.items():
         if key not in found:
             lines.append(f"no longer used: {entry.msgid}")

@@ -27,7 +27,9 @@ def worker(workspace: Path) -> None:
     server.worker(workspace)
 
 
-def add_user(workspace: Path, username: str, *, role: str = "administrator", **details: str | None) -> Account:
+def add_user(
+    workspace: Path, username: str, *, role: str = "administrator", **details: str | None
+) -> Account:
     """Create a user; see `server.add_user` for the details and what it raises."""
     from kequn.web import server
 

@@ -14,8 +14,8 @@ from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from kequn.errors import ConfigError
-
-DEFAULT_TIME_ZONE = "Asia/Shanghai"
+from kequn.i18n import title
+from kequn.workspace import SETTINGS, Settings, Workspace
 
 
 def workspace_path() -> Path:
@@ -104,39 +104,41 @@ def sqlite(path: Path) -> dict[str, Any]:
 class WorkspaceFacts:
     """What every page says about the workspace."""
 
-    name: str
+    names: dict[str, str]
     currency: str
     time_zone: str
     language: str
 
+    @property
+    def name(self) -> str:
+        """The name in the reader's language."""
+        from django.utils.translation import get_language
+
+        return title(self.names, "en" if (get_language() or "").startswith("en") else "zh")
+
 
 @cache
-def _facts(path: Path, modified_ns: int) -> WorkspaceFacts:
-    from ruamel.yaml import YAML
-    from ruamel.yaml.error import YAMLError
-
+def _facts(workspace: Path, modified_ns: int) -> WorkspaceFacts:
     try:
-        text = path.read_text(encoding="utf-8") if modified_ns else ""
-        loaded = YAML(typ="safe", pure=True).load(text)
-    except (OSError, YAMLError, UnicodeDecodeError):
-        loaded = None  # `kequn check` explains a broken file; the workbench must still come up to say so
-    values = loaded if isinstance(loaded, dict) else {}
+        settings = Workspace.open(workspace).settings
+    except ConfigError:
+        settings = (
+            Settings()
+        )  # `kequn check` explains a broken file; the workbench must still come up to say so
+    name = settings.name
+    names = {"zh": name, "en": name} if isinstance(name, str) else {"zh": name.zh, "en": name.en}
     return WorkspaceFacts(
-        name=str(values.get("name") or path.parent.name),
-        currency=str(values.get("currency") or "CNY"),
-        time_zone=str(values.get("time_zone") or DEFAULT_TIME_ZONE),
-        language="en" if str(values.get("language", "")).startswith("en") else "zh-hans",
+        names, settings.currency, settings.time_zone, "en" if settings.language == "en" else "zh-hans"
     )
 
 
 def workspace_facts(workspace: Path) -> WorkspaceFacts:
     """Name, currency, time zone and language from `kequn.yaml`, read again when the file changes."""
-    path = workspace / "kequn.yaml"
     try:
-        modified = path.stat().st_mtime_ns
+        modified = (workspace / SETTINGS).stat().st_mtime_ns
     except OSError:
         modified = 0
-    return _facts(path, modified)
+    return _facts(workspace, modified)
 
 
 def setup_token(workspace: Path) -> str:

@@ -47,7 +47,11 @@ def healthz() -> JsonResponse:
         database = True
     except DatabaseError:
         database = False
-    body = {"status": "ok" if database else "failing", "database": database, "snapshot": serving().current_run() or ""}
+    body = {
+        "status": "ok" if database else "failing",
+        "database": database,
+        "snapshot": serving().current_run() or "",
+    }
     return JsonResponse(body, status=200 if database else 503, headers={"Cache-Control": "no-store"})
 
 
@@ -77,7 +81,11 @@ def person(get_response: Next) -> Next:
             if user.language and user.language != translation.get_language():
                 translation.activate(user.language)
                 request.LANGUAGE_CODE = user.language
-            if user.role in settings.REQUIRE_TOTP_ROLES and not user.has_totp and request.path not in _open_paths():
+            if (
+                user.role in settings.REQUIRE_TOTP_ROLES
+                and not user.has_totp
+                and request.path not in _open_paths()
+            ):
                 return redirect("account:totp")
         return get_response(request)
 
@@ -114,9 +122,7 @@ def one_snapshot(get_response: Next) -> Next:
         except BaseException:
             let_go()
             raise
-        if not held:
-            return response
-        if response.streaming:  # a streamed export reads on after we return
+        if response.streaming:  # a streamed export reads on, or begins to, after we return
             _when_closed(response, let_go)
         else:
             let_go()
@@ -133,7 +139,7 @@ def _when_closed(response: HttpResponse, action: Callable[[], None]) -> None:
     response._resource_closers.append(Closer().close)  # type: ignore[attr-defined]
 
 
-class errors:  # noqa: N801  (reads like the function middlewares beside it)
+class errors:
     """Errors that a user may see become a clear page, fragment or JSON; anything else stays a 500."""
 
     def __init__(self, get_response: Next) -> None:
@@ -144,7 +150,12 @@ class errors:  # noqa: N801  (reads like the function middlewares beside it)
 
     def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
         if isinstance(error, NoSnapshot):
-            return problem(request, error, 503 if error.code == "web.snapshot_unreadable" else 200, "states/no_snapshot.html")
+            return problem(
+                request,
+                error,
+                503 if error.code == "web.snapshot_unreadable" else 200,
+                "states/no_snapshot.html",
+            )
         if isinstance(error, Busy):
             return problem(request, error, 503)
         if isinstance(error, KequnError):
@@ -154,7 +165,9 @@ class errors:  # noqa: N801  (reads like the function middlewares beside it)
         return None
 
 
-def problem(request: HttpRequest, error: KequnError, status: int, template: str = "states/error.html") -> HttpResponse:
+def problem(
+    request: HttpRequest, error: KequnError, status: int, template: str = "states/error.html"
+) -> HttpResponse:
     """The answer to an error in the form that the caller reads."""
     language = "en" if (translation.get_language() or "").startswith("en") else "zh"
     text = explain(error, language)

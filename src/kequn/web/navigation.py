@@ -74,7 +74,9 @@ class Page:
 @cache
 def discover() -> tuple[Page, ...]:
     """All pages in sidebar order; imports each page's package once."""
-    packages = [f"kequn.web.pages.{found.name}" for found in pkgutil.iter_modules(_pages_folder()) if found.ispkg]
+    packages = [
+        f"kequn.web.pages.{found.name}" for found in pkgutil.iter_modules(_pages_folder()) if found.ispkg
+    ]
     packages += [name for name in os.environ.get("KEQUN_PAGES", "").split(",") if name]
     found = [_page(import_module(package), package) for package in packages]
     steps = list(STEPS)

@@ -15,6 +15,7 @@ from typing import Any
 
 from kequn.errors import ConfigError
 from kequn.web import environment
+from kequn.workspace import SETTINGS
 
 THREADS = 4
 EXPORT_SECONDS = 600  # a streamed export may take this long before gunicorn gives the worker up
@@ -32,11 +33,11 @@ class Account:
 def prepare(workspace: Path) -> None:
     """Point Django at `workspace` and bring its database and static files up to date.
 
-    Raises ConfigError(`web.no_workspace`) for a folder without `kequn.yaml`, and `web.database_url`.
+    Raises ConfigError(`workspace.none`) for a folder without `kequn.yaml`, and `web.database_url`.
     """
     workspace = workspace.resolve()
-    if not (workspace / "kequn.yaml").is_file():
-        raise ConfigError("web.no_workspace", folder=str(workspace))
+    if not (workspace / SETTINGS).is_file():
+        raise ConfigError("workspace.none", folder=str(workspace), file=SETTINGS)
     os.environ["KEQUN_WORKSPACE"] = str(workspace)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "kequn.web.settings")
     import django
@@ -60,7 +61,9 @@ def _collect_static() -> None:
     digest = hashlib.sha256()
     for file in sorted((settings.BASE / "static").rglob("*")):
         if file.is_file():
-            digest.update(f"{file.relative_to(settings.BASE)}:{file.stat().st_size}:{file.stat().st_mtime_ns}\n".encode())
+            digest.update(
+                f"{file.relative_to(settings.BASE)}:{file.stat().st_size}:{file.stat().st_mtime_ns}\n".encode()
+            )
     fingerprint = digest.hexdigest()
     if stamp.is_file() and stamp.read_text() == fingerprint:
         return
@@ -144,15 +147,22 @@ def serve(workspace: Path, port: int = 8000, host: str = "127.0.0.1", workers: i
 
     connections.close_all()  # nothing open is carried over a fork
     beside = subprocess.Popen([sys.executable, "-m", "kequn.web.jobs.consumer", "--with-parent"])
+    options = {
+        "bind": f"{host}:{port}",
+        "workers": workers,
+        "threads": THREADS,
+        "worker_class": "gthread",
+        "timeout": EXPORT_SECONDS,
+        "graceful_timeout": 15,
+        "keepalive": 5,
+        "loglevel": "warning",
+        "proc_name": "kequn",
+        "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,
+        "limit_request_line": 8190,
+        "control_socket_disable": True,  # nobody manages gunicorn through it; older versions don't know it
+    }
     try:
-        _gunicorn(
-            {
-                "bind": f"{host}:{port}", "workers": workers, "threads": THREADS, "worker_class": "gthread",
-                "timeout": EXPORT_SECONDS, "graceful_timeout": 15, "keepalive": 5, "accesslog": None, "loglevel": "warning",
-                "proc_name": "kequn", "worker_tmp_dir": "/dev/shm" if Path("/dev/shm").is_dir() else None,
-                "limit_request_line": 8190, "control_socket_disable": True,
-            }  # fmt: skip
-        )
+        _gunicorn(options)
     finally:
         beside.terminate()
         try:

@@ -53,6 +53,7 @@ class _Handle:
     readers: int = 0
     retired: bool = False
     cursors: threading.local = field(default_factory=threading.local)
+    catalogue: dict[str, dict[str, str]] = field(default_factory=dict)
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """This thread's cursor."""
@@ -87,22 +88,42 @@ class Reader:
         """What the run says about itself. Raises SnapshotError when the file is broken."""
         return read_manifest(self._handle.folder)
 
-    @cached_property
+    @property
     def tables(self) -> frozenset[str]:
-        """The names of the tables there are, for pages that can do without one."""
-        return frozenset(row[0] for row in self.rows("SELECT table_name FROM duckdb_tables()"))
+        """The names of the tables and views there are, for pages that can do without one."""
+        return frozenset(self._catalogue())
 
     def columns(self, table: str) -> dict[str, str]:
-        """Column names and types of a table; empty when there's no such table."""
-        found = self.rows("SELECT column_name, data_type FROM duckdb_columns() WHERE table_name = ?", [table])
-        return dict(found)
+        """Column names and types of a table in order; empty when there's no such table."""
+        return self._catalogue().get(table, {})
+
+    def _catalogue(self) -> dict[str, dict[str, str]]:
+        if not self._handle.catalogue:
+            found: dict[str, dict[str, str]] = {}
+            for table, column, kind in self.rows(
+                "SELECT table_name, column_name, data_type FROM duckdb_columns() WHERE NOT internal ORDER BY column_index"
+            ):
+                found.setdefault(table, {})[column] = kind
+            self._handle.catalogue = found
+        return self._handle.catalogue
 
     def scoped(self, scope: Scope, table: str = CUSTOMERS) -> tuple[str, list[str]]:
-        """The scope as an SQL condition on `table`, with its parameters. Without an account_manager column or an
-        assignment table, whatever relies on it sees nobody."""
-        manager = scope.account_manager if "account_manager" in self.columns(table) else ""
-        segments = scope.segments if "assignment" in self.tables else ()
-        return Scope(scope.everyone, manager, segments).where()
+        """The scope as an SQL condition on `table` (the profile or its sample), with its parameters.
+
+        Whatever relies on a column that this snapshot lacks (no account managers, a scheme that is gone) sees nobody.
+        """
+        if scope.everyone:
+            return "TRUE", []
+        columns = self.columns(table)
+        wanted = [("account_manager", scope.account_manager)] if scope.account_manager else []
+        wanted += [(f"seg_{scheme}", segment) for scheme, segment in scope.segments]
+        known = [
+            (column, value) for column, value in wanted if column in columns
+        ]  # names of columns that exist are safe
+        if not known:
+            return "FALSE", []
+        clauses = " OR ".join('"{}" = ?'.format(column.replace('"', '""')) for column, _ in known)
+        return f"({clauses})", [value for _, value in known]
 
     def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """All rows of a query."""

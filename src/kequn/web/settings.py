@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import socket
 from pathlib import Path
-from zoneinfo import available_timezones
 
 from csp.constants import NONE, SELF
 
@@ -20,7 +19,13 @@ FACTS = environment.workspace_facts(WORKSPACE)
 SECRET_KEY = environment.secret_key(WORKSPACE)
 SECRET_KEY_FALLBACKS = environment.words("KEQUN_SECRET_KEY_FALLBACKS")
 DEBUG = environment.flag("KEQUN_DEBUG")
-ALLOWED_HOSTS = ["127.0.0.1", "localhost", "[::1]", socket.gethostname(), *environment.words("KEQUN_ALLOWED_HOSTS")]
+ALLOWED_HOSTS = [
+    "127.0.0.1",
+    "localhost",
+    "[::1]",
+    socket.gethostname(),
+    *environment.words("KEQUN_ALLOWED_HOSTS"),
+]
 CSRF_TRUSTED_ORIGINS = environment.words("KEQUN_TRUSTED_ORIGINS")
 ROOT_URLCONF = "kequn.web.urls"
 WSGI_APPLICATION = "kequn.web.wsgi.application"
@@ -75,7 +80,11 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "kequn.web.ui.context.shell",
             ],
-            "builtins": ["django.templatetags.i18n", "django.templatetags.static", "kequn.web.ui.templatetags.kequn"],
+            "builtins": [
+                "django.templatetags.i18n",
+                "django.templatetags.static",
+                "kequn.web.ui.templatetags.kequn",
+            ],
         },
     }
 ]
@@ -86,7 +95,11 @@ CACHES = {
     # shared by all processes: throttles and API rates
     "default": {"BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "kequn_cache"},
     # one per process: exact counts of this snapshot
-    "counts": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache", "OPTIONS": {"MAX_ENTRIES": 4096}, "TIMEOUT": None},
+    "counts": {
+        "BACKEND": "django.core.cache.backends.locmem.LocMemCache",
+        "OPTIONS": {"MAX_ENTRIES": 4096},
+        "TIMEOUT": None,
+    },
 }
 
 # --- people ----------------------------------------------------------------------------------------------------------
@@ -95,7 +108,10 @@ AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",
     "kequn.web.accounts.passwords.PasswordBackend",
 ]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher", "django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 10}},
@@ -149,14 +165,14 @@ DATA_UPLOAD_MAX_NUMBER_FIELDS = 5000
 FILE_UPLOAD_TEMP_DIR = None
 
 # --- language --------------------------------------------------------------------------------------------------------
-LANGUAGE_CODE = "zh-hans"
+LANGUAGE_CODE = "zh-hans"  # the language of the source strings
 LANGUAGES = [("zh-hans", "中文"), ("en", "English")]
 LANGUAGE_COOKIE_NAME = "kequn_language"
 LANGUAGE_COOKIE_AGE = 60 * 60 * 24 * 365
 LOCALE_PATHS = [BASE / "locale"]
 USE_I18N = True
 USE_TZ = True
-TIME_ZONE = FACTS.time_zone if FACTS.time_zone in available_timezones() else environment.DEFAULT_TIME_ZONE
+TIME_ZONE = FACTS.time_zone
 
 # --- files -----------------------------------------------------------------------------------------------------------
 STATIC_URL = "/static/"

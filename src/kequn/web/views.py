@@ -13,6 +13,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from django.views.decorators.http import require_GET, require_POST
 
 from kequn.web import navigation
+from kequn.web.accounts.models import User
 from kequn.web.ui.lookup import hits
 
 THEMES = ("auto", "light", "dark")
@@ -41,7 +42,7 @@ def set_language(request: HttpRequest) -> HttpResponse:
     response = _back(request)
     if language in dict(settings.LANGUAGES):
         if request.user.is_authenticated:
-            type(request.user).objects.filter(pk=request.user.pk).update(language=language)
+            User.objects.filter(pk=request.user.pk).update(language=language)
         translation.activate(language)
         _remember(response, settings.LANGUAGE_COOKIE_NAME, language)
     return response
@@ -55,7 +56,7 @@ def set_theme(request: HttpRequest) -> HttpResponse:
     response = _back(request)
     if theme in THEMES:
         if request.user.is_authenticated:
-            type(request.user).objects.filter(pk=request.user.pk).update(theme=theme)
+            User.objects.filter(pk=request.user.pk).update(theme=theme)
         _remember(response, "kequn_theme", theme)
     return response
 

@@ -60,7 +60,12 @@ def find(token: str) -> ApiKey | None:
     prefix, dot, secret = token.partition(".")
     key = ApiKey.objects.select_related("user").filter(prefix=prefix).first() if dot else None
     stored = key.digest if key else _digest("")
-    if not hmac.compare_digest(stored, _digest(secret)) or key is None or not key.works or not key.user.is_active:
+    if (
+        not hmac.compare_digest(stored, _digest(secret))
+        or key is None
+        or not key.works
+        or not key.user.is_active
+    ):
         return None
     now = timezone.now()
     if key.last_used_at is None or now - key.last_used_at > timedelta(minutes=1):

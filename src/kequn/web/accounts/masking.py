@@ -69,7 +69,9 @@ def mask(column: str, value: Any) -> Any:
     return HIDDEN
 
 
-def masked_row(request: HttpRequest, customer_id: str, row: Mapping[str, Any], personal: Iterable[str]) -> dict[str, Any]:
+def masked_row(
+    request: HttpRequest, customer_id: str, row: Mapping[str, Any], personal: Iterable[str]
+) -> dict[str, Any]:
     """`row` with its `personal` columns masked, unless this person unmasked this customer a moment ago.
 
     The name stays readable for the roles that talk to customers.
@@ -98,7 +100,9 @@ def unmask(request: HttpRequest, customer: Customer, reason: str) -> None:
     cache.add(key, 0, 86_400)
     if cache.incr(key) > UNMASK_PER_DAY:
         raise TooManyUnmasked
-    record("customer.unmasked", request=request, target=("customer", customer.customer_id), reason=reason[:200])
+    record(
+        "customer.unmasked", request=request, target=("customer", customer.customer_id), reason=reason[:200]
+    )
     now = time.time()
     shown = {key: until for key, until in request.session.get("unmasked", {}).items() if float(until) > now}
     request.session["unmasked"] = {**shown, customer.customer_id: now + SHOWN_SECONDS}

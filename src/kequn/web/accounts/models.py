@@ -44,15 +44,25 @@ class User(AbstractBaseUser):
     email = models.EmailField(_("邮箱"), blank=True)
     role = models.CharField(_("角色"), max_length=20, choices=Role.choices, default=Role.VIEWER)
     account_manager = models.CharField(
-        _("客户经理名"), max_length=120, blank=True, help_text=_("与数据中的「客户经理」一致；销售只看到自己名下的客户")
+        _("客户经理名"),
+        max_length=120,
+        blank=True,
+        help_text=_("与数据中的「客户经理」一致；销售只看到自己名下的客户"),
     )
     is_active = models.BooleanField(_("启用"), default=True)
-    language = models.CharField(_("语言"), max_length=10, blank=True, choices=[("zh-hans", "中文"), ("en", "English")])
+    language = models.CharField(
+        _("语言"), max_length=10, blank=True, choices=[("zh-hans", "中文"), ("en", "English")]
+    )
     theme = models.CharField(
-        _("外观"), max_length=5, default="auto", choices=[("auto", _("跟随系统")), ("light", _("浅色")), ("dark", _("深色"))]
+        _("外观"),
+        max_length=5,
+        default="auto",
+        choices=[("auto", _("跟随系统")), ("light", _("浅色")), ("dark", _("深色"))],
     )
     totp_secret = models.CharField(max_length=255, blank=True)  # encrypted; empty = not enrolled
-    totp_last_step = models.BigIntegerField(default=0)  # the last 30-second step used, so that a code works once
+    totp_last_step = models.BigIntegerField(
+        default=0
+    )  # the last 30-second step used, so that a code works once
     totp_failures = models.PositiveSmallIntegerField(default=0)
     totp_locked_until = models.DateTimeField(null=True, blank=True)
     recovery_codes = models.JSONField(default=list, blank=True)  # sha256 of those not used yet

@@ -14,6 +14,8 @@ from django.utils import translation
 from django.utils.encoding import force_bytes
 from django.utils.http import urlsafe_base64_encode
 
+from kequn.web.environment import workspace_facts
+
 if TYPE_CHECKING:
     from django.http import HttpRequest
 
@@ -41,8 +43,12 @@ def send_link(request: HttpRequest, user: User, *, invite: bool) -> str:
     """Mail `user` the link (in their language) and return it, so that an administrator can also pass it on."""
     link = set_password_link(request, user)
     if user.email:
-        with translation.override(user.language or settings.LANGUAGE_CODE):
-            subject = translation.gettext("邀请你使用客群工作台") if invite else translation.gettext("重置客群工作台的密码")
+        with translation.override(user.language or workspace_facts(settings.WORKSPACE).language):
+            subject = (
+                translation.gettext("邀请你使用客群工作台")
+                if invite
+                else translation.gettext("重置客群工作台的密码")
+            )
             body = render_to_string("mail/password.txt", {"user": user, "link": link, "invite": invite})
         send_mail(subject, body, settings.DEFAULT_FROM_EMAIL, [user.email], fail_silently=True)
     return link

@@ -48,24 +48,6 @@ class Scope:
             return True
         return any(pair in customer.segments for pair in self.segments)
 
-    def where(self, customer_id: str = "customer_id", account_manager: str = "account_manager") -> tuple[str, list[str]]:
-        """The scope as an SQL condition with its parameters, for a table with these two columns.
-
-        The column names come from our own code, never from a request; the values are always bound.
-        """
-        if self.everyone:
-            return "TRUE", []
-        clauses: list[str] = []
-        values: list[str] = []
-        if self.account_manager:
-            clauses.append(f"{account_manager} = ?")
-            values.append(self.account_manager)
-        if self.segments:
-            pairs = " OR ".join("(scheme = ? AND segment = ?)" for _ in self.segments)
-            clauses.append(f"{customer_id} IN (SELECT customer_id FROM assignment WHERE {pairs})")
-            values.extend(part for pair in self.segments for part in pair)
-        return (f"({' OR '.join(clauses)})", values) if clauses else ("FALSE", [])
-
 
 EVERYONE = Scope(everyone=True)
 NOBODY = Scope()

@@ -27,7 +27,9 @@ LOCK = timedelta(minutes=15)
 
 def _vault() -> MultiFernet:
     keys = [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS]
-    derived = (base64.urlsafe_b64encode(hashlib.sha256(f"kequn.totp:{key}".encode()).digest()) for key in keys)
+    derived = (
+        base64.urlsafe_b64encode(hashlib.sha256(f"kequn.totp:{key}".encode()).digest()) for key in keys
+    )
     return MultiFernet([Fernet(key) for key in derived])
 
 

@@ -35,7 +35,10 @@ class AuditEvent(models.Model):
 
     class Meta:
         ordering = ("-at", "-id")
-        indexes = (models.Index(fields=["object_type", "object_id"]), models.Index(fields=["actor_id", "-at"]))
+        indexes = (
+            models.Index(fields=["object_type", "object_id"]),
+            models.Index(fields=["actor_id", "-at"]),
+        )
 
     def __str__(self) -> str:
         return f"{self.at:%Y-%m-%d %H:%M:%S} {self.actor} {self.action} {self.object_type} {self.object_id}"
@@ -44,7 +47,11 @@ class AuditEvent(models.Model):
         """Insert the event; raises PermissionError when it already stands in the log."""
         if not self._state.adding:
             raise PermissionError("audit events are never changed")
-        super().save(*args, force_insert=True, **{k: v for k, v in kwargs.items() if k not in {"force_insert", "force_update"}})
+        super().save(
+            *args,
+            force_insert=True,
+            **{k: v for k, v in kwargs.items() if k not in {"force_insert", "force_update"}},
+        )
 
     def delete(self, *_: Any, **__: Any) -> NoReturn:
         raise PermissionError("audit events are never deleted")

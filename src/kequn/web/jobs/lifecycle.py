@@ -72,7 +72,9 @@ def again(request: HttpRequest, job: Job) -> Job:
 def execute(job_id: str) -> None:
     """Run a queued job in this process, to its end; does nothing when it isn't queued any more."""
     now = timezone.now()
-    taken = Job.objects.filter(pk=job_id, state=State.QUEUED).update(state=State.RUNNING, started_at=now, heartbeat_at=now)
+    taken = Job.objects.filter(pk=job_id, state=State.QUEUED).update(
+        state=State.RUNNING, started_at=now, heartbeat_at=now
+    )
     if not taken:
         return
     job = Job.objects.select_related("created_by").get(pk=job_id)
@@ -124,7 +126,10 @@ def settle(job_id: str, returncode: int) -> None:
     now = timezone.now()
     ended.filter(cancel_requested=True).update(state=State.CANCELLED, finished_at=now)
     ended.update(
-        state=State.FAILED, finished_at=now, error_code="web.job_killed", error_fields={"returncode": str(returncode)}
+        state=State.FAILED,
+        finished_at=now,
+        error_code="web.job_killed",
+        error_fields={"returncode": str(returncode)},
     )
 
 
@@ -150,7 +155,9 @@ def requeue_waiting() -> int:
 
 def unseen(user: Any) -> int:
     """How many of this person's jobs failed since they last looked at the tasks page."""
-    return Job.objects.filter(created_by=user, state=State.FAILED, finished_at__gt=F("created_by__tasks_seen_at")).count()
+    return Job.objects.filter(
+        created_by=user, state=State.FAILED, finished_at__gt=F("created_by__tasks_seen_at")
+    ).count()
 
 
 def visible_to(user: Any) -> Any:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-
 Work = Callable[..., dict[str, Any] | None]
 
 
@@ -37,5 +36,3 @@ def job(name: str, *, title: Any, permission: str, icon: str = "clock") -> Calla
         return work
 
     return register
-
-

@@ -15,7 +15,12 @@ from kequn.web.ui import numbers
 
 Format = Literal["number", "compact", "money", "percent", "text"]
 PALETTE = tuple(f"--k-c{index}" for index in range(1, 9))
-WRITERS = {"number": numbers.number, "compact": numbers.compact, "money": numbers.money, "percent": numbers.percent}
+WRITERS = {
+    "number": numbers.number,
+    "compact": numbers.compact,
+    "money": numbers.money,
+    "percent": numbers.percent,
+}
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,11 @@ class Chart:
     @property
     def payload(self) -> dict[str, Any]:
         """What goes to the browser as JSON."""
-        return {"option": self.option, "links": self.links, "language": "en" if numbers.is_english() else "zh"}
+        return {
+            "option": self.option,
+            "links": self.links,
+            "language": "en" if numbers.is_english() else "zh",
+        }
 
 
 def _written(value: Any, kind: Format) -> str:
@@ -73,9 +82,16 @@ def axis_format(kind: Format) -> dict[str, Any]:
 
 def _axes(categories: Sequence[str], kind: Format, horizontal: bool = False) -> dict[str, Any]:
     names = {"type": "category", "data": list(categories), "axisTick": {"show": False}}
-    values = {"type": "value", "axisLabel": {"formatter": axis_format("compact" if kind == "money" else kind)}}
+    values = {
+        "type": "value",
+        "axisLabel": {"formatter": axis_format("percent" if kind == "percent" else "compact")},
+    }
     if horizontal:
-        return {"xAxis": values, "yAxis": {**names, "inverse": True}}
+        return {
+            "xAxis": {**values, "splitNumber": 4},
+            "yAxis": {**names, "inverse": True},
+            "grid": {"right": 32},
+        }
     return {"xAxis": names, "yAxis": values}
 
 
@@ -138,21 +154,28 @@ def heat(
 ) -> Chart:  # fmt: skip
     """A grid of cells coloured by value: `cells[row][column]`; `labels` are the words for row, column and value."""
     points = [
-        [x, y, value] for y, row in enumerate(cells) for x, value in enumerate(row) if value is not None
-    ]  # fmt: skip
-    top = max((float(point[2]) for point in points), default=1.0)
+        (x, y, value) for y, row in enumerate(cells) for x, value in enumerate(row) if value is not None
+    ]
+    top = max((float(value) for *_, value in points), default=0.0) or 1.0
+    drawn = [
+        {
+            "value": list(point),
+            "label": {"color": "--k-heat-high" if float(point[2]) > 0.7 * top else "--k-heat-low"},
+        }
+        for point in points
+    ]
     option = {
-        "grid": {"top": 8, "bottom": 64},
+        "grid": {"top": 8, "bottom": 44},
         "xAxis": {"type": "category", "data": list(across), "axisTick": {"show": False}, "axisLine": {"show": False}},
-        "yAxis": {"type": "category", "data": list(down), "axisTick": {"show": False}, "axisLine": {"show": False}},
+        "yAxis": {"type": "category", "data": list(down), "inverse": True, "axisTick": {"show": False}, "axisLine": {"show": False}},
         "tooltip": {"valueFormatter": axis_format(kind)},
         "visualMap": {
             "min": 0, "max": top, "calculable": False, "orient": "horizontal", "left": "center", "bottom": 0,
             "itemHeight": 120, "itemWidth": 10, "inRange": {"color": ["--k-heat-0", "--k-heat-1"]},
-            "formatter": axis_format("compact" if kind == "money" else kind),
+            "text": [_written(top, kind), _written(0, kind)],
         },
         "series": [{
-            "type": "heatmap", "data": points, "label": {"show": True, "formatter": {"$format": "cell", "kind": kind}},
+            "type": "heatmap", "data": drawn, "label": {"show": True, "fontWeight": 600, "formatter": {"$format": "cell", "kind": kind}},
             "itemStyle": {"borderWidth": 3, "borderColor": "--k-surface", "borderRadius": 6},
         }],
     }  # fmt: skip
@@ -203,13 +226,25 @@ def bubbles(
         }
         for i, (name, x, y, size) in enumerate(points)
     ]  # fmt: skip
+
+    def axis(index: int) -> dict[str, Any]:
+        room = {
+            "scale": True,
+            "boundaryGap": ["12%", "18%"],
+            "axisLabel": {"formatter": axis_format(kinds[index - 1])},
+        }
+        return {"type": "value", "name": str(labels[index]), **room}
+
     option = {
-        "xAxis": {"type": "value", "name": str(labels[1]), "nameLocation": "middle", "nameGap": 28, "scale": True,
-                  "axisLabel": {"formatter": axis_format(kinds[0])}},
-        "yAxis": {"type": "value", "name": str(labels[2]), "scale": True, "axisLabel": {"formatter": axis_format(kinds[1])}},
+        "grid": {"top": 38},
+        "xAxis": {**axis(1), "nameLocation": "middle", "nameGap": 28},
+        "yAxis": {**axis(2), "nameTextStyle": {"align": "left"}},
         "tooltip": {}, "legend": {"show": False}, "series": series,
     }  # fmt: skip
-    columns = (Column(labels[0], "text"), *(Column(label, kind) for label, kind in zip(labels[1:], kinds, strict=True)))
+    columns = (
+        Column(labels[0], "text"),
+        *(Column(label, kind) for label, kind in zip(labels[1:], kinds, strict=True)),
+    )
     return Chart(id, title, option, columns, tuple(tuple(point) for point in points), **more)
 
 
@@ -219,7 +254,7 @@ def radar(
 ) -> Chart:  # fmt: skip
     """One polygon per series over `axes` (name, maximum)."""
     option = {
-        "legend": {"show": True, "bottom": 0, "top": "auto"},
+        "legend": {"show": True, "bottom": 0, "top": "auto", "left": "center"},
         "tooltip": {"valueFormatter": axis_format(kind)},
         "radar": {"indicator": [{"name": name, "max": top} for name, top in axes], "radius": "62%", "center": ["50%", "46%"]},
         "series": [{

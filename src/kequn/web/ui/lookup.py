@@ -43,7 +43,9 @@ def hits(request: Any, text: str) -> list[tuple[str, list[Hit]]]:
         if offered:
             groups.append((str(page.title), offered))
     if found:
-        groups.append((translation.gettext("页面"), [Hit(str(p.title), reverse(p.view), p.icon) for p in found[:MOST]]))
+        groups.append(
+            (translation.gettext("页面"), [Hit(str(p.title), reverse(p.view), p.icon) for p in found[:MOST]])
+        )
     return groups
 
 

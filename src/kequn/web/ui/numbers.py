@@ -12,7 +12,17 @@ from typing import Any
 from django.utils.translation import get_language
 
 DASH = "–"
-SYMBOLS = {"CNY": "¥", "JPY": "¥", "USD": "$", "EUR": "€", "GBP": "£", "HKD": "HK$", "TWD": "NT$", "KRW": "₩", "INR": "₹"}
+SYMBOLS = {
+    "CNY": "¥",
+    "JPY": "¥",
+    "USD": "$",
+    "EUR": "€",
+    "GBP": "£",
+    "HKD": "HK$",
+    "TWD": "NT$",
+    "KRW": "₩",
+    "INR": "₹",
+}
 CHINESE = ((Decimal(10) ** 8, "亿", 2), (Decimal(10) ** 4, "万", 1))
 ENGLISH = ((Decimal(10) ** 9, "B", 2), (Decimal(10) ** 6, "M", 1), (Decimal(10) ** 3, "K", 1))
 Number = int | float | Decimal
@@ -52,7 +62,9 @@ def compact(value: Any, prefix: str = "") -> str:
     for index, (unit, name, places) in enumerate(units := ENGLISH if is_english() else CHINESE):
         if size >= unit:
             text = _rounded(size / unit, places)
-            if index and Decimal(text.replace(",", "")) * unit >= units[index - 1][0]:  # 9,999.96 万 is 1.00 亿
+            if (
+                index and Decimal(text.replace(",", "")) * unit >= units[index - 1][0]
+            ):  # 9,999.96 万 is 1.00 亿
                 unit, name, places = units[index - 1]
                 text = _rounded(size / unit, places)
             return f"{sign}{prefix}{text} {name}"

@@ -9,70 +9,151 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='User',
+            name="User",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('password', models.CharField(max_length=128, verbose_name='password')),
-                ('last_login', models.DateTimeField(blank=True, null=True, verbose_name='last login')),
-                ('username', models.CharField(error_messages={'unique': '这个用户名已被使用'}, max_length=64, unique=True, validators=[django.contrib.auth.validators.UnicodeUsernameValidator()], verbose_name='用户名')),
-                ('name', models.CharField(blank=True, max_length=80, verbose_name='姓名')),
-                ('email', models.EmailField(blank=True, max_length=254, verbose_name='邮箱')),
-                ('role', models.CharField(choices=[('viewer', '只读'), ('analyst', '分析师'), ('marketer', '营销'), ('sales', '销售'), ('segment_owner', '客户群负责人'), ('administrator', '管理员')], default='viewer', max_length=20, verbose_name='角色')),
-                ('account_manager', models.CharField(blank=True, help_text='与数据中的「客户经理」一致；销售只看到自己名下的客户', max_length=120, verbose_name='客户经理名')),
-                ('is_active', models.BooleanField(default=True, verbose_name='启用')),
-                ('language', models.CharField(blank=True, choices=[('zh-hans', '中文'), ('en', 'English')], max_length=10, verbose_name='语言')),
-                ('theme', models.CharField(choices=[('auto', '跟随系统'), ('light', '浅色'), ('dark', '深色')], default='auto', max_length=5, verbose_name='外观')),
-                ('totp_secret', models.CharField(blank=True, max_length=255)),
-                ('totp_last_step', models.BigIntegerField(default=0)),
-                ('totp_failures', models.PositiveSmallIntegerField(default=0)),
-                ('totp_locked_until', models.DateTimeField(blank=True, null=True)),
-                ('recovery_codes', models.JSONField(blank=True, default=list)),
-                ('session_epoch', models.PositiveIntegerField(default=0)),
-                ('tasks_seen_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("password", models.CharField(max_length=128, verbose_name="password")),
+                ("last_login", models.DateTimeField(blank=True, null=True, verbose_name="last login")),
+                (
+                    "username",
+                    models.CharField(
+                        error_messages={"unique": "这个用户名已被使用"},
+                        max_length=64,
+                        unique=True,
+                        validators=[django.contrib.auth.validators.UnicodeUsernameValidator()],
+                        verbose_name="用户名",
+                    ),
+                ),
+                ("name", models.CharField(blank=True, max_length=80, verbose_name="姓名")),
+                ("email", models.EmailField(blank=True, max_length=254, verbose_name="邮箱")),
+                (
+                    "role",
+                    models.CharField(
+                        choices=[
+                            ("viewer", "只读"),
+                            ("analyst", "分析师"),
+                            ("marketer", "营销"),
+                            ("sales", "销售"),
+                            ("segment_owner", "客户群负责人"),
+                            ("administrator", "管理员"),
+                        ],
+                        default="viewer",
+                        max_length=20,
+                        verbose_name="角色",
+                    ),
+                ),
+                (
+                    "account_manager",
+                    models.CharField(
+                        blank=True,
+                        help_text="与数据中的「客户经理」一致；销售只看到自己名下的客户",
+                        max_length=120,
+                        verbose_name="客户经理名",
+                    ),
+                ),
+                ("is_active", models.BooleanField(default=True, verbose_name="启用")),
+                (
+                    "language",
+                    models.CharField(
+                        blank=True,
+                        choices=[("zh-hans", "中文"), ("en", "English")],
+                        max_length=10,
+                        verbose_name="语言",
+                    ),
+                ),
+                (
+                    "theme",
+                    models.CharField(
+                        choices=[("auto", "跟随系统"), ("light", "浅色"), ("dark", "深色")],
+                        default="auto",
+                        max_length=5,
+                        verbose_name="外观",
+                    ),
+                ),
+                ("totp_secret", models.CharField(blank=True, max_length=255)),
+                ("totp_last_step", models.BigIntegerField(default=0)),
+                ("totp_failures", models.PositiveSmallIntegerField(default=0)),
+                ("totp_locked_until", models.DateTimeField(blank=True, null=True)),
+                ("recovery_codes", models.JSONField(blank=True, default=list)),
+                ("session_epoch", models.PositiveIntegerField(default=0)),
+                ("tasks_seen_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
             ],
             options={
-                'ordering': ('username',),
-                'constraints': [models.UniqueConstraint(django.db.models.functions.text.Lower('username'), name='username_ignores_case')],
+                "ordering": ("username",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        django.db.models.functions.text.Lower("username"), name="username_ignores_case"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ApiKey',
+            name="ApiKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=80, verbose_name='用途')),
-                ('prefix', models.CharField(max_length=16, unique=True)),
-                ('digest', models.CharField(max_length=64)),
-                ('scopes', models.JSONField(default=list)),
-                ('created_at', models.DateTimeField(default=django.utils.timezone.now)),
-                ('expires_at', models.DateTimeField(null=True)),
-                ('last_used_at', models.DateTimeField(null=True)),
-                ('revoked_at', models.DateTimeField(null=True)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='api_keys', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("name", models.CharField(max_length=80, verbose_name="用途")),
+                ("prefix", models.CharField(max_length=16, unique=True)),
+                ("digest", models.CharField(max_length=64)),
+                ("scopes", models.JSONField(default=list)),
+                ("created_at", models.DateTimeField(default=django.utils.timezone.now)),
+                ("expires_at", models.DateTimeField(null=True)),
+                ("last_used_at", models.DateTimeField(null=True)),
+                ("revoked_at", models.DateTimeField(null=True)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="api_keys",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-created_at',),
+                "ordering": ("-created_at",),
             },
         ),
         migrations.CreateModel(
-            name='SegmentOwner',
+            name="SegmentOwner",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('scheme', models.CharField(max_length=80)),
-                ('segment', models.CharField(max_length=120)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='owned', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("scheme", models.CharField(max_length=80)),
+                ("segment", models.CharField(max_length=120)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="owned",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('scheme', 'segment'),
-                'constraints': [models.UniqueConstraint(fields=('user', 'scheme', 'segment'), name='one_owner_row')],
+                "ordering": ("scheme", "segment"),
+                "constraints": [
+                    models.UniqueConstraint(fields=("user", "scheme", "segment"), name="one_owner_row")
+                ],
             },
         ),
     ]

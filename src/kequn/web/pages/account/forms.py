@@ -21,7 +21,12 @@ class ProfileForm(forms.ModelForm):
 class ChangePasswordForm(NewPasswordForm):
     """A new password, by somebody who knows the old one."""
 
-    old = forms.CharField(label=_("当前密码"), max_length=200, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}))
+    old = forms.CharField(
+        label=_("当前密码"),
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
     field_order = ("old", "password", "again")
 
     def clean_old(self) -> str:
@@ -33,7 +38,12 @@ class ChangePasswordForm(NewPasswordForm):
 class PasswordForm(forms.Form):
     """The password once more, before something that matters."""
 
-    password = forms.CharField(label=_("当前密码"), max_length=200, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}))
+    password = forms.CharField(
+        label=_("当前密码"),
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "current-password"}),
+    )
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -49,7 +59,12 @@ class KeyForm(forms.Form):
     """A new API key: what for, what it may do, for how long."""
 
     name = forms.CharField(label=_("用途"), max_length=80)
-    days = forms.TypedChoiceField(label=_("有效期"), coerce=int, initial=365, choices=[(30, _("30 天")), (90, _("90 天")), (365, _("1 年"))])
+    days = forms.TypedChoiceField(
+        label=_("有效期"),
+        coerce=int,
+        initial=365,
+        choices=[(30, _("30 天")), (90, _("90 天")), (365, _("1 年"))],
+    )
     scopes = forms.MultipleChoiceField(label=_("权限范围"), widget=forms.CheckboxSelectMultiple)
 
     def __init__(self, user: User, *args: Any, **kwargs: Any) -> None:

@@ -22,8 +22,13 @@ from kequn.web.environment import workspace_facts
 from kequn.web.pages.account.forms import ChangePasswordForm, KeyForm, PasswordForm, ProfileForm
 
 
-def _show(request: HttpRequest, template: str, tab: str, status: int = 200, **context: object) -> HttpResponse:
-    tabs = [(reverse("account:index"), _("资料"), tab == "index"), (reverse("account:security"), _("安全"), tab == "security")]
+def _show(
+    request: HttpRequest, template: str, tab: str, status: int = 200, **context: object
+) -> HttpResponse:
+    tabs = [
+        (reverse("account:index"), _("资料"), tab == "index"),
+        (reverse("account:security"), _("安全"), tab == "security"),
+    ]
     if request.user.may("api_keys.own"):
         tabs.append((reverse("account:keys"), _("API 密钥"), tab == "keys"))
     return render(request, f"account/{template}.html", {"tabs": tabs, **context}, status=status)
@@ -43,7 +48,9 @@ def index(request: HttpRequest) -> HttpResponse:
 def security(request: HttpRequest) -> HttpResponse:
     """Password, two-step sign-in, sessions."""
     left = len(request.user.recovery_codes)
-    return _show(request, "security", "security", password_form=ChangePasswordForm(request.user), codes_left=left)
+    return _show(
+        request, "security", "security", password_form=ChangePasswordForm(request.user), codes_left=left
+    )
 
 
 @sensitive_post_parameters()
@@ -51,7 +58,14 @@ def security(request: HttpRequest) -> HttpResponse:
 def change_password(request: HttpRequest) -> HttpResponse:
     form = ChangePasswordForm(request.user, request.POST)
     if not form.is_valid():
-        return _show(request, "security", "security", 422, password_form=form, codes_left=len(request.user.recovery_codes))
+        return _show(
+            request,
+            "security",
+            "security",
+            422,
+            password_form=form,
+            codes_left=len(request.user.recovery_codes),
+        )
     user = request.user
     user.set_password(form.cleaned_data["password"])
     user.save(update_fields=["password"])
@@ -138,4 +152,6 @@ def revoke_key(request: HttpRequest, pk: int) -> HttpResponse:
         api_keys.revoke(key)
         record("api_key.revoked", request=request, target=("api_key", key.prefix), owner=key.user.username)
     messages.success(request, _("密钥已吊销"))
-    return redirect("account:keys" if key.user_id == request.user.pk and "system" not in request.POST else "system:keys")
+    return redirect(
+        "account:keys" if key.user_id == request.user.pk and "system" not in request.POST else "system:keys"
+    )

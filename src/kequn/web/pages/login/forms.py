@@ -18,13 +18,19 @@ class SignInForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["username"].widget.attrs |= {"autocomplete": "username", "autofocus": True, "autocapitalize": "none"}
+        self.fields["username"].widget.attrs |= {
+            "autocomplete": "username",
+            "autofocus": True,
+            "autocapitalize": "none",
+        }
         self.fields["password"].widget = forms.PasswordInput(attrs={"autocomplete": "current-password"})
 
 
 class CodeForm(forms.Form):
     code = forms.CharField(
-        label=_("验证码"), max_length=20, help_text=_("打开身份验证器，输入 6 位数字；手机不在身边时可输入一个恢复码")
+        label=_("验证码"),
+        max_length=20,
+        help_text=_("打开身份验证器，输入 6 位数字；手机不在身边时可输入一个恢复码"),
     )
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -39,8 +45,18 @@ class ForgotForm(forms.Form):
 class NewPasswordForm(forms.Form):
     """A new password, twice."""
 
-    password = forms.CharField(label=_("新密码"), max_length=200, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}))
-    again = forms.CharField(label=_("再输入一次"), max_length=200, strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}))
+    password = forms.CharField(
+        label=_("新密码"),
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
+    again = forms.CharField(
+        label=_("再输入一次"),
+        max_length=200,
+        strip=False,
+        widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
+    )
 
     def __init__(self, user: User | None, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

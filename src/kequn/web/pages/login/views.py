@@ -37,7 +37,9 @@ FORGOT_PER_HOUR = 5
 
 def _next(request: HttpRequest) -> str:
     target = request.POST.get("next") or request.GET.get("next") or ""
-    return target if url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()) else "/"
+    return (
+        target if url_has_allowed_host_and_scheme(target, {request.get_host()}, request.is_secure()) else "/"
+    )
 
 
 def _enter(request: HttpRequest, user: User, target: str) -> HttpResponse:
@@ -66,7 +68,12 @@ def sign_in(request: HttpRequest) -> HttpResponse:
         if getattr(request, "axes_locked_out", False):
             return locked_out(request)
         form.add_error(None, _("用户名或密码不正确"))
-    return render(request, "login/index.html", {"form": form, "next": _next(request)}, status=200 if not form.errors else 422)
+    return render(
+        request,
+        "login/index.html",
+        {"form": form, "next": _next(request)},
+        status=200 if not form.errors else 422,
+    )
 
 
 def locked_out(request: HttpRequest, *_args: Any, **_kwargs: Any) -> HttpResponse:
@@ -117,7 +124,9 @@ def forgot(request: HttpRequest) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         name = form.cleaned_data["name"].strip()
         if _within_limit(f"forgot:{address(request)}", FORGOT_PER_HOUR, 3600):
-            known = User.objects.filter(Q(username__iexact=name) | Q(email__iexact=name), is_active=True).exclude(email="")
+            known = User.objects.filter(
+                Q(username__iexact=name) | Q(email__iexact=name), is_active=True
+            ).exclude(email="")
             for user in known[:3]:
                 send_link(request, user, invite=False)
                 record("password.reset_requested", request=request, target=("user", user.username))
@@ -155,7 +164,9 @@ def set_password(request: HttpRequest, uid: str, token: str) -> HttpResponse:
         record("password.changed", request=request, actor=user, by="link")
         messages.success(request, _("密码已设置，请登录"))
         return redirect("login:index")
-    return render(request, "login/password.html", {"form": form, "person": user}, status=200 if not form.errors else 422)
+    return render(
+        request, "login/password.html", {"form": form, "person": user}, status=200 if not form.errors else 422
+    )
 
 
 def _user_of(uid: str) -> User | None:
@@ -177,7 +188,11 @@ def setup(request: HttpRequest, token: str) -> HttpResponse:
     if request.method == "POST" and form.is_valid():
         with transaction.atomic():
             data = form.cleaned_data
-            user = User.objects.create_user(data["username"], data["password"], name=data["name"], role=Role.ADMINISTRATOR)
-            record("user.created", request=request, actor=user, target=("user", user.username), role=user.role)
+            user = User.objects.create_user(
+                data["username"], data["password"], name=data["name"], role=Role.ADMINISTRATOR
+            )
+            record(
+                "user.created", request=request, actor=user, target=("user", user.username), role=user.role
+            )
         return _enter(request, user, "/")
     return render(request, "login/setup.html", {"form": form}, status=200 if not form.errors else 422)

@@ -32,8 +32,19 @@ def export_audit(context: JobContext, **wanted: str) -> dict[str, Any]:
         for done, event in enumerate(events.iterator(chunk_size=1000), start=1):
             details = json.dumps(event.details, ensure_ascii=False) if event.details else ""
             at = timezone.localtime(event.at).isoformat(timespec="seconds")
-            row = (at, event.actor, event.action, event.object_type, event.object_id, details, event.ip or "", event.api_key)
+            row = (
+                at,
+                event.actor,
+                event.action,
+                event.object_type,
+                event.object_id,
+                details,
+                event.ip or "",
+                event.api_key,
+            )
             writer.writerow([safe_cell(value) for value in row])
             context.progress(done / max(total, 1), _("写入文件"))
-    record("export.created", actor=context.user, target=("job", str(context.job.pk)), kind="audit", rows=total)
+    record(
+        "export.created", actor=context.user, target=("job", str(context.job.pk)), kind="audit", rows=total
+    )
     return {"file": name, "rows": total}

@@ -46,7 +46,9 @@ def invite(request: HttpRequest, fields: dict[str, Any]) -> tuple[User, str]:
 def change(request: HttpRequest, user: User, before: dict[str, Any], segments: list[tuple[str, str]]) -> None:
     """Save an edited member; a changed role ends their sessions, so that the new limits hold at once."""
     _check(request)
-    changed = {name: [before[name], getattr(user, name)] for name in before if before[name] != getattr(user, name)}
+    changed = {
+        name: [before[name], getattr(user, name)] for name in before if before[name] != getattr(user, name)
+    }
     if "role" in changed:
         user.session_epoch += 1
     user.save()
@@ -57,7 +59,13 @@ def change(request: HttpRequest, user: User, before: dict[str, Any], segments: l
         names = [f"{scheme}/{segment}" for scheme, segment in segments]
         record("segment.owner_changed", request=request, target=("user", user.username), segments=names)
     if changed:
-        record("user.changed", request=request, target=("user", user.username), fields=sorted(changed), role=user.role)
+        record(
+            "user.changed",
+            request=request,
+            target=("user", user.username),
+            fields=sorted(changed),
+            role=user.role,
+        )
 
 
 @transaction.atomic
@@ -68,7 +76,9 @@ def set_active(request: HttpRequest, user: User, active: bool) -> None:
     user.is_active = active
     user.session_epoch += 1
     user.save(update_fields=["is_active", "session_epoch"])
-    record("user.activated" if active else "user.deactivated", request=request, target=("user", user.username))
+    record(
+        "user.activated" if active else "user.deactivated", request=request, target=("user", user.username)
+    )
 
 
 def new_link(request: HttpRequest, user: User) -> str:

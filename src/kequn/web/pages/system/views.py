@@ -25,7 +25,9 @@ from kequn.web.pages.system.forms import AuditFilter, MemberForm
 PER_PAGE = 50
 
 
-def _show(request: HttpRequest, template: str, tab: str, status: int = 200, **context: object) -> HttpResponse:
+def _show(
+    request: HttpRequest, template: str, tab: str, status: int = 200, **context: object
+) -> HttpResponse:
     names = {"users": _("成员"), "roles": _("角色权限"), "audit": _("审计日志"), "keys": _("API 密钥")}
     tabs = [(reverse(f"system:{key}"), name, key == tab) for key, name in names.items()]
     return render(request, f"system/{template}.html", {"tabs": tabs, **context}, status=status)
@@ -73,7 +75,15 @@ def edit_user(request: HttpRequest, pk: int) -> HttpResponse:
         people.change(request, form.instance, before, form.cleaned_data["segments"])
         messages.success(request, _("已保存"))
         return redirect("system:users")
-    return _show(request, "user", "users", 422 if form.errors else 200, form=form, person=User.objects.get(pk=pk), hints=_hints())
+    return _show(
+        request,
+        "user",
+        "users",
+        422 if form.errors else 200,
+        form=form,
+        person=User.objects.get(pk=pk),
+        hints=_hints(),
+    )
 
 
 @needs("system.manage")
@@ -116,7 +126,10 @@ def set_active(request: HttpRequest, pk: int) -> HttpResponse:
 @require_safe
 def roles(request: HttpRequest) -> HttpResponse:
     """Who may do what, as the code has it."""
-    table = [(permission.title, [role.value in permission.roles for role in Role]) for permission in PERMISSIONS.values()]
+    table = [
+        (permission.title, [role.value in permission.roles for role in Role])
+        for permission in PERMISSIONS.values()
+    ]
     return _show(request, "roles", "roles", table=table, roles=list(Role), hints=_hints())
 
 
@@ -131,7 +144,9 @@ def audit(request: HttpRequest) -> HttpResponse:
 
 
 def _told(details: dict[str, object]) -> str:
-    return " · ".join(f"{name}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for name, v in details.items())
+    return " · ".join(
+        f"{name}: {', '.join(map(str, v)) if isinstance(v, list) else v}" for name, v in details.items()
+    )
 
 
 @needs("system.manage")

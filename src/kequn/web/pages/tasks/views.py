@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from kequn.web.accounts.models import User
 from kequn.web.audit.record import record
 from kequn.web.jobs import lifecycle
 from kequn.web.jobs.context import result_folder
@@ -38,10 +39,17 @@ def index(request: HttpRequest) -> HttpResponse:
         jobs = jobs.filter(state__in=FILTERS[wanted])
     page = Paginator(jobs, PER_PAGE).get_page(request.GET.get("page"))
     seen_until = request.user.tasks_seen_at
-    type(request.user).objects.filter(pk=request.user.pk).update(tasks_seen_at=timezone.now())
+    User.objects.filter(pk=request.user.pk).update(tasks_seen_at=timezone.now())
     names = {"": _("全部"), "open": _("进行中"), "failed": _("失败"), "done": _("已结束")}
-    tabs = [(f"{reverse('tasks:index')}{f'?state={key}' if key else ''}", name, key == wanted) for key, name in names.items()]
-    return render(request, "tasks/index.html", {"page": page, "filters": tabs, "state": wanted, "seen_until": seen_until})
+    tabs = [
+        (f"{reverse('tasks:index')}{f'?state={key}' if key else ''}", name, key == wanted)
+        for key, name in names.items()
+    ]
+    return render(
+        request,
+        "tasks/index.html",
+        {"page": page, "filters": tabs, "state": wanted, "seen_until": seen_until},
+    )
 
 
 @require_safe

@@ -59,15 +59,15 @@
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const legend = ready.legend?.show && ready.legend.bottom === undefined;
     const ink = token("--k-ink");
+    for (const series of ready.series ?? []) if (series.type !== "heatmap") series.label = { color: ink, ...series.label };
     chart.setOption({
       animation: !still, animationDuration: 300,
       ...ready,
+      visualMap: ready.visualMap && { textStyle: { color: token("--k-ink-3") }, ...ready.visualMap },
       grid: { left: 12, right: 20, top: legend ? 40 : 18, bottom: ready.xAxis?.name ? 34 : 10, containLabel: true, ...ready.grid },
       // rich text, because the HTML tooltip of ECharts needs inline styles, which our CSP refuses
       tooltip: { renderMode: "richText", confine: true, backgroundColor: token("--k-surface"), borderColor: token("--k-line-strong"), textStyle: { color: ink, fontSize: 12 }, ...ready.tooltip },
     });
-    for (const series of ready.series ?? []) if (series.type !== "heatmap" && series.label?.show !== false) series.label = { color: ink, ...series.label };
-    chart.setOption({ series: ready.series });
     chart.on("click", (item) => { const to = links[item.name] ?? links[item.seriesName]; if (to) location.assign(to); });
     drawn.set(card, chart);
   }

@@ -53,14 +53,16 @@ def sentence(code: str, fields: dict[str, Any] | None = None) -> str:
 @cache
 def _drawing(name: str) -> str:
     svg = (ICONS / f"{name}.svg").read_text(encoding="utf-8")
-    return re.sub(r"\s+", " ", re.sub(r"^.*?<svg[^>]*>|</svg>\s*$|<path stroke=\"none\"[^>]*/>", "", svg, flags=re.S)).strip()
+    return re.sub(
+        r"\s+", " ", re.sub(r"^.*?<svg[^>]*>|</svg>\s*$|<path stroke=\"none\"[^>]*/>", "", svg, flags=re.S)
+    ).strip()
 
 
 @register.simple_tag
 def icon(name: str, size: int = 18, label: str = "") -> SafeString:
     """An icon drawn inline. Decorative unless `label` says what it means."""
     meaning = f'role="img" aria-label="{escape(label)}"' if label else 'aria-hidden="true" focusable="false"'
-    return mark_safe(  # noqa: S308  (our own files, the label escaped)
+    return mark_safe(
         f'<svg class="k-icon" width="{size}" height="{size}" viewBox="0 0 24 24" fill="none" stroke="currentColor"'
         f' stroke-width="1.75" stroke-linecap="round" stroke-linejoin="round" {meaning}>{_drawing(name)}</svg>'
     )
@@ -75,8 +77,10 @@ def sparkline(values: Any, width: int = 84, height: int = 24) -> SafeString:
     low, high = min(points), max(points)
     span = (high - low) or 1.0
     step = (width - 4) / (len(points) - 1)
-    drawn = " ".join(f"{2 + i * step:.1f},{height - 3 - (v - low) / span * (height - 6):.1f}" for i, v in enumerate(points))
-    return mark_safe(  # noqa: S308  (numbers only)
+    drawn = " ".join(
+        f"{2 + i * step:.1f},{height - 3 - (v - low) / span * (height - 6):.1f}" for i, v in enumerate(points)
+    )
+    return mark_safe(
         f'<svg class="k-spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
         f'<polyline points="{drawn}" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round"/></svg>'
     )
