@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from kequn.data.facts import Facts, FactSettings, FactTable, load_facts, sweep_facts
+    from kequn.data.model_needs import ModelReadiness, readiness, unlocks
     from kequn.data.quarantine import Counts, MoneySum, SourceReport
-    from kequn.data.readiness import ModelReadiness, readiness, unlocks
     from kequn.data.sources import Source, Sources, load_sources, parse_sources
-    from kequn.data.staging import Notice
+    from kequn.data.stage import Notice
     from kequn.data.standard import SHAPES, TABLES, Column, Table
 
 _HOMES = {
@@ -22,9 +22,9 @@ _HOMES = {
     "FactSettings": "facts",
     "FactTable": "facts",
     "Facts": "facts",
-    "ModelReadiness": "readiness",
+    "ModelReadiness": "model_needs",
     "MoneySum": "quarantine",
-    "Notice": "staging",
+    "Notice": "stage",
     "SHAPES": "standard",
     "Source": "sources",
     "SourceReport": "quarantine",
@@ -34,9 +34,9 @@ _HOMES = {
     "load_facts": "facts",
     "load_sources": "sources",
     "parse_sources": "sources",
-    "readiness": "readiness",
+    "readiness": "model_needs",
     "sweep_facts": "facts",
-    "unlocks": "readiness",
+    "unlocks": "model_needs",
 }
 
 

@@ -15,12 +15,14 @@ from kequn.data import sales as selling
 from kequn.data.checks import Rejects, find_duplicates
 from kequn.data.convert import Money, identifier, install, literal
 from kequn.data.quarantine import SourceReport, report_stage, write_quarantine
-from kequn.data.staging import Notice, Room, Stage, stage_source
+from kequn.data.stage import Notice, Room, Stage
+from kequn.data.staging import stage_source
 from kequn.data.standard import CUSTOM_PREFIX, TABLES, Type, table
 from kequn.errors import DataError
 
 if TYPE_CHECKING:
-    from kequn.data.facts import FactSettings, FactTable, Inputs
+    from kequn.data.facts import FactSettings, FactTable
+    from kequn.data.inputs import Inputs
     from kequn.data.sources import Sources
 
 ROW_GROUP_ROWS = 122_880
@@ -58,6 +60,8 @@ class Builder:
             self._con.execute(f"SET threads = {int(settings.threads)}")
         self._con.execute("SET TimeZone = 'UTC'")
         self._con.execute("SET preserve_insertion_order = false")
+        # DuckDB 2.0 folds isnan() of a column to FALSE when the first of several Parquet files has no NaN
+        self._con.execute("SET disabled_optimizers = 'statistics_propagation'")
         self._con.execute("SET autoinstall_known_extensions = false")
         self._con.execute("SET autoload_known_extensions = false")
         money = Money(settings.currency, settings.minor_unit_digits)
@@ -279,7 +283,7 @@ def _cell_notices(name: str, stages: Sequence[Stage]) -> list[Notice]:
     found: dict[tuple[str, str], list[str]] = {}
     for stage in stages:
         for cell in stage.cells:
-            found.setdefault((stage.source.name, str(cell[4])), []).append(str(cell[5]))
+            found.setdefault((stage.source.name, cell.column), []).append(cell.text)
     return [
         Notice(
             "data.unreadable_cells",

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from kequn.data.convert import identifier, literal
-from kequn.data.staging import Stage, cancelled_mark
+from kequn.data.row_checks import cancelled_mark
+from kequn.data.stage import Stage
 
 if TYPE_CHECKING:
     import duckdb

@@ -113,13 +113,13 @@ def _number_macros(money: Money) -> tuple[str, ...]:
         "kq_slow_comma(p) AS CASE WHEN regexp_full_match(p.digits, '\\d{1,3}(\\.\\d{3})+(,\\d*)?|\\d+,?\\d*|,\\d+')"
         " THEN kq_exact(p.sign, replace(replace(p.digits, '.', ''), ',', '.'), p.unit) END",
         # half a minor unit is rounded away from zero; beyond 10^15 the cell is saturated and then refused as absurd
-        f"kq_minor(d) AS CASE WHEN abs(d) < 1000000000000000 THEN CAST(CAST(round(d, {money.digits}) AS DECIMAL(24,{money.digits}))"
-        f" * {scale} AS BIGINT) WHEN d IS NOT NULL THEN CAST(sign(d) AS BIGINT) * 9000000000000000000 END",
+        f"kq_minor(d) AS CASE WHEN abs(d) < 1000000000000000 THEN TRY_CAST(TRY_CAST(round(d, {money.digits}) AS DECIMAL(24,{money.digits}))"
+        f" * {scale} AS BIGINT) WHEN d IS NOT NULL THEN TRY_CAST(sign(d) AS BIGINT) * 9000000000000000000 END",
         f"kq_rest(d) AS CASE WHEN abs(d) < 1000000000000000 THEN NULLIF(d - round(d, {money.digits}), 0) END",
         # a double that is a whole number of minor units but for binary noise needs no way through text
         f"kq_near(x) AS (abs(x) < 1e13 AND abs(x * {scale} - round(x * {scale})) <= 1e-6)",
-        f"kq_double_minor(x, d) AS CASE WHEN kq_near(x) THEN CAST(round(x * {scale}) AS BIGINT) WHEN isfinite(x) AND abs(x) >= 1e15"
-        " THEN CAST(sign(x) AS BIGINT) * 9000000000000000000 ELSE kq_minor(d) END",
+        f"kq_double_minor(x, d) AS CASE WHEN kq_near(x) THEN TRY_CAST(round(x * {scale}) AS BIGINT) WHEN isfinite(x) AND abs(x) >= 1e15"
+        " THEN TRY_CAST(sign(x) AS BIGINT) * 9000000000000000000 ELSE kq_minor(d) END",
         f"kq_other_currency(t) AS regexp_matches(regexp_replace(kq_trim(t), '(?i){marks}', '', 'g'), '(?i){_ANY_MARK}')",
         f"kq_boolean(t) AS CASE WHEN lower(kq_narrow(t)) IN ({_TRUE}) THEN TRUE WHEN lower(kq_narrow(t)) IN ({_FALSE}) THEN FALSE END",
     )
@@ -138,7 +138,7 @@ _PLAIN_TIME = "\\d{4}[-/]\\d{1,2}[-/]\\d{1,2}(?:[ T]\\d{1,2}:\\d{1,2}(?::\\d{1,2
 
 def _time_macros() -> tuple[str, ...]:
     hour = (
-        "CASE WHEN upper(p.half || p.half2) IN ('PM', '下午', '晚上') AND CAST(p.h AS INTEGER) < 12 THEN CAST(CAST(p.h AS INTEGER) + 12 AS VARCHAR)"
+        "CASE WHEN upper(p.half || p.half2) IN ('PM', '下午', '晚上') AND TRY_CAST(p.h AS INTEGER) < 12 THEN CAST(TRY_CAST(p.h AS INTEGER) + 12 AS VARCHAR)"
         " WHEN upper(p.half || p.half2) IN ('AM', '上午', '凌晨') AND p.h = '12' THEN '0' ELSE p.h END"
     )
     return (
@@ -157,7 +157,7 @@ def _time_macros() -> tuple[str, ...]:
         " THEN TRY_CAST(kq_day(p, dmy) || kq_clock(p) || kq_offset(p.zone) AS TIMESTAMPTZ) AT TIME ZONE to_zone"
         " WHEN p.h = '' THEN TRY_CAST(kq_day(p, dmy) AS TIMESTAMP)"
         " ELSE kq_moved(TRY_CAST(kq_day(p, dmy) || kq_clock(p) AS TIMESTAMP), zone, to_zone) END",
-        "kq_serial(t) AS TIMESTAMP '1899-12-30' + to_microseconds(CAST(round(CAST(t AS DOUBLE) * 86400000) AS BIGINT) * 1000)",
+        "kq_serial(t) AS TIMESTAMP '1899-12-30' + to_microseconds(TRY_CAST(round(TRY_CAST(t AS DOUBLE) * 86400000) AS BIGINT) * 1000)",
         # digits only: compact dates, Excel serial numbers, seconds or milliseconds since 1970; else dates with month names
         "kq_other_time(t, zone, to_zone) AS CASE"
         " WHEN regexp_full_match(t, '\\d{8}') THEN try_strptime(t, '%Y%m%d')"
@@ -165,8 +165,8 @@ def _time_macros() -> tuple[str, ...]:
         " WHEN regexp_full_match(t, '\\d{5}\\.\\d{1,15}') THEN kq_moved(kq_serial(t), zone, to_zone)"
         " WHEN regexp_full_match(t, '\\d{12}') THEN kq_moved(try_strptime(t, '%Y%m%d%H%M'), zone, to_zone)"
         " WHEN regexp_full_match(t, '\\d{14}') THEN kq_moved(try_strptime(t, '%Y%m%d%H%M%S'), zone, to_zone)"
-        " WHEN regexp_full_match(t, '\\d{10}') THEN to_timestamp(CAST(t AS BIGINT)) AT TIME ZONE to_zone"
-        " WHEN regexp_full_match(t, '\\d{13}') THEN to_timestamp(CAST(t AS BIGINT) / 1000) AT TIME ZONE to_zone"
+        " WHEN regexp_full_match(t, '\\d{10}') THEN to_timestamp(TRY_CAST(t AS BIGINT)) AT TIME ZONE to_zone"
+        " WHEN regexp_full_match(t, '\\d{13}') THEN to_timestamp(TRY_CAST(t AS BIGINT) / 1000) AT TIME ZONE to_zone"
         " WHEN regexp_full_match(t, '.*[A-Za-z]{3}.*\\d.*[+-]\\d{4}') THEN try_strptime(t, '%a, %d %b %Y %H:%M:%S %z') AT TIME ZONE to_zone"
         f" WHEN regexp_full_match(t, '.*[A-Za-z]{{3}}.*') AND regexp_matches(t, '\\d') THEN try_strptime(t, {_WORDED}) END",
         "kq_month(t) AS CASE WHEN regexp_full_match(t, '\\d{6}') THEN TRY_CAST(t[1:4] || '-' || t[5:6] || '-01' AS TIMESTAMP)"
@@ -203,7 +203,7 @@ def as_text(raw: str, raw_type: str) -> str:
         return raw
     if raw_type in _FLOATS:
         whole = f"abs({raw}) < 1e15 AND {raw} = floor({raw})"
-        return f"CASE WHEN isnan({raw}) THEN NULL WHEN {whole} THEN CAST(CAST({raw} AS BIGINT) AS VARCHAR) ELSE CAST({raw} AS VARCHAR) END"
+        return f"CASE WHEN isnan({raw}) THEN NULL WHEN {whole} THEN CAST(TRY_CAST({raw} AS BIGINT) AS VARCHAR) ELSE CAST({raw} AS VARCHAR) END"
     return f"CAST({raw} AS VARCHAR)"
 
 
@@ -292,7 +292,7 @@ def _time(name: str, kind: Type, raw: str, raw_type: str, writing: Writing) -> C
             name, f"CASE WHEN isfinite({raw}) THEN CAST({raw} AT TIME ZONE {to_zone} AS {wanted}) END"
         )
     if raw_type.startswith("TIMESTAMP"):
-        local = f"CAST({raw} AS TIMESTAMP)"
+        local = f"TRY_CAST({raw} AS TIMESTAMP)"
         moved = local if kind == "date" else f"kq_moved({local}, {zone}, {to_zone})"
         return _last(name, f"CASE WHEN isfinite({local}) THEN CAST({moved} AS {wanted}) END")
     if kind == "date":  # a date has no zone

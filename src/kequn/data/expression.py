@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import TYPE_CHECKING, Any
 
 from kequn.errors import ConfigError
@@ -27,7 +27,7 @@ class Expression:
     """A parsed mapping expression and the headers that it reads."""
 
     source: str
-    tree: exp.Expression
+    tree: exp.Expr
     headers: tuple[str, ...]
 
 
@@ -78,7 +78,7 @@ def _depths(text: str) -> list[int]:
     return found
 
 
-def _check(node: exp.Expression, text: str) -> None:
+def _check(node: exp.Expr, text: str) -> None:
     from sqlglot import exp
 
     if type(node) not in _allowed():
@@ -103,7 +103,7 @@ def compile_expression(
 
     read: dict[str, None] = {}
 
-    def numeric(node: exp.Expression, wanted: bool) -> exp.Expression:
+    def numeric(node: exp.Expr, wanted: bool) -> exp.Expr:
         if isinstance(node, exp.Column):
             alias = names[node.name]
             if wanted and types[node.name] == "VARCHAR":
@@ -114,7 +114,7 @@ def compile_expression(
         copy = node.copy()
         for key, value in node.args.items():
             keep = inner and not (isinstance(node, exp.If) and key == "this")
-            copy.set(key, _each(value, lambda child, k=keep: numeric(child, k)))
+            copy.set(key, _each(value, partial(numeric, wanted=keep)))
         if isinstance(copy, exp.Div):
             copy.set(
                 "expression",
@@ -131,11 +131,11 @@ def _each(value: Any, change: Callable[[Any], Any]) -> Any:
     from sqlglot import exp
 
     if isinstance(value, list):
-        return [change(item) if isinstance(item, exp.Expression) else item for item in value]
-    return change(value) if isinstance(value, exp.Expression) else value
+        return [change(item) if isinstance(item, exp.Expr) else item for item in value]
+    return change(value) if isinstance(value, exp.Expr) else value
 
 
-def _compares_number(node: exp.Expression) -> bool:
+def _compares_number(node: exp.Expr) -> bool:
     """A comparison with a number literal or with arithmetic compares numbers."""
     from sqlglot import exp
 
@@ -144,7 +144,7 @@ def _compares_number(node: exp.Expression) -> bool:
     return any(_is_numeric(side.unnest()) for side in (node.left, node.right))
 
 
-def _is_numeric(node: exp.Expression) -> bool:
+def _is_numeric(node: exp.Expr) -> bool:
     from sqlglot import exp
 
     if isinstance(node, exp.Literal):
@@ -152,7 +152,7 @@ def _is_numeric(node: exp.Expression) -> bool:
     return _allowed().get(type(node)) == "number"
 
 
-def _casts_number(node: exp.Expression) -> bool:
+def _casts_number(node: exp.Expr) -> bool:
     from sqlglot import exp
 
     return isinstance(node, exp.Cast) and node.to.this.name in ("INT", "BIGINT", "DOUBLE", "DECIMAL")

@@ -17,9 +17,10 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from kequn.data.inputs import Inputs
 from kequn.data.quarantine import Counts, SourceReport
-from kequn.data.sources import Source, Sources, check_zone
-from kequn.data.staging import Notice
+from kequn.data.sources import Sources, check_zone
+from kequn.data.stage import Notice
 from kequn.data.standard import TABLES, Column, Type
 from kequn.errors import DataError
 
@@ -121,7 +122,7 @@ def load_facts(
     if not any(True for _ in sources.entries()):
         raise DataError("data.no_sources")
     folder.mkdir(parents=True, exist_ok=True)
-    inputs = Inputs(sources, settings, folder)
+    inputs = Inputs(settings.folder_root, folder)
     plan = _plan(sources)
     found: dict[str, FactTable] = {}
     builder = None
@@ -182,77 +183,6 @@ _DEPENDS: Mapping[str, tuple[str, ...]] = {
     "customers": RELATIONS,
     "identities": RELATIONS,
 }
-
-
-class Inputs:
-    """The files of each source and the digests of their content, remembered by size and time of change."""
-
-    def __init__(self, sources: Sources, settings: FactSettings, folder: Path) -> None:
-        self._root = settings.folder_root
-        self._store = folder / ".files.json"
-        self._known: dict[str, list[Any]] = {}
-        try:
-            self._known = json.loads(self._store.read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            self._known = {}
-        self._used: dict[str, list[Any]] = {}
-        self._resolved: dict[str, tuple[Path, ...]] = {}
-
-    def files(self, source: Source) -> tuple[Path, ...]:
-        """The files of a source in a fixed order. Raises: DataError `data.no_file`."""
-        key = json.dumps([source.name, source.files])
-        if key not in self._resolved:
-            self._resolved[key] = tuple(self._resolve(source))
-        return self._resolved[key]
-
-    def _resolve(self, source: Source) -> list[Path]:
-        found: dict[Path, None] = {}
-        for pattern in source.files:
-            path = self._root / pattern
-            if path.is_dir():
-                matches = sorted(
-                    p for p in path.rglob("*.parquet") if p.is_file() and not p.name.startswith((".", "_"))
-                )
-            elif path.exists():
-                matches = [path]
-            else:
-                import glob
-
-                matches = sorted(
-                    Path(name) for name in glob.glob(str(path), recursive=True) if Path(name).is_file()
-                )
-            if not matches:
-                raise DataError("data.no_file", source=source.name, pattern=pattern, folder=str(self._root))
-            found.update(dict.fromkeys(match.resolve() for match in matches))
-        return list(found)
-
-    def digest(self, source: Source) -> list[str]:
-        """sha256 of the content of each file of a source."""
-        return [self._digest(file) for file in self.files(source)]
-
-    def _digest(self, file: Path) -> str:
-        stat = file.stat()
-        state = [stat.st_size, stat.st_mtime_ns, stat.st_ino]
-        known = self._used.get(str(file)) or self._known.get(str(file))
-        # a file changed within the clock tick of its reading could keep size and time: such an entry isn't trusted
-        if not known or known[:3] != state or known[3] - stat.st_mtime_ns < 2_000_000_000:
-            import time
-
-            read_at = time.time_ns()
-            with file.open("rb") as handle:
-                known = [*state, read_at, hashlib.file_digest(handle, "sha256").hexdigest()]
-        self._used[str(file)] = known
-        return str(known[4])
-
-    def save(self) -> None:
-        """Remember the digests for the next load; a failure only costs time."""
-        if self._used != self._known:
-            aside = self._store.with_suffix(".tmp")
-            try:
-                aside.write_text(json.dumps(self._used), encoding="utf-8")
-                aside.replace(self._store)
-            except OSError:
-                return
 
 
 def _base_fingerprint(
@@ -377,22 +307,21 @@ def _summary(found: dict[str, FactTable], sources: Sources, folder: Path) -> Fac
         aside.replace(store)
     notices = [notice for table in found.values() for notice in table.notices]
     notices += [Notice(one["code"], one["fields"]) for one in data["notices"]]
-    moment = {
-        key: datetime.fromisoformat(data[key]) if data[key] else None
-        for key in ("history_start", "last_order_at")
-    }
-    numbers = {
-        key: data[key]
-        for key in ("anonymous_orders", "anonymous_amount", "returned_orders", "returned_amount")
-    }
+    first, last = (
+        datetime.fromisoformat(data[key]) if data[key] else None for key in ("history_start", "last_order_at")
+    )
     return Facts(
         found,
         tuple(file for table in found.values() for file in table.quarantine),
         tuple(notices),
         rounding=data["rounding"],
         custom=sources.custom_columns(),
-        **moment,
-        **numbers,
+        history_start=first,
+        last_order_at=last,
+        anonymous_orders=data["anonymous_orders"],
+        anonymous_amount=data["anonymous_amount"],
+        returned_orders=data["returned_orders"],
+        returned_amount=data["returned_amount"],
     )
 
 
@@ -422,7 +351,6 @@ __all__ = [
     "FactSettings",
     "FactTable",
     "Facts",
-    "Inputs",
     "Progress",
     "load_facts",
     "sweep_facts",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from kequn.data.checks import Rejects
 from kequn.data.convert import identifier, literal
-from kequn.data.staging import TEXT_LIMIT, Stage
+from kequn.data.stage import TEXT_LIMIT, Stage
 from kequn.errors import DataError
 
 if TYPE_CHECKING:
@@ -201,25 +201,38 @@ def _gather(rejects: Rejects, table: str, stage: Stage) -> None:
             f"INSERT INTO quarantine SELECT {fixed}{keys}, r.reason, {source}, {file}, s.__row, r.col, left({_offending(stage)}, {TEXT_LIMIT}), 'row', {amount}"
             f" FROM {name} AS s JOIN rejects AS r ON r.stage = {literal(stage.table)} AND r.__file = s.__file AND r.__row = s.__row WHERE NOT r.duplicate"
         )
-    loose = [
-        (
-            table,
-            None,
-            f"files.bad.{bad.reason}",
-            stage.source.name,
-            stage.files[place].name,
-            bad.row,
-            None,
-            bad.text[:TEXT_LIMIT],
-            "row",
-            None,
+    loose: list[tuple[object, ...]] = []
+    for place, bad in stage.bad_rows:
+        text = bad.text[:TEXT_LIMIT]
+        loose.append(
+            (
+                table,
+                None,
+                f"files.bad.{bad.reason}",
+                stage.source.name,
+                stage.files[place].name,
+                bad.row,
+                None,
+                text,
+                "row",
+                None,
+            )
         )
-        for place, bad in stage.bad_rows
-    ]
-    loose += [
-        (table, key_text, reason, stage.source.name, stage.files[place].name, row, column, text, "cell", None)  # type: ignore[call-overload]
-        for key_text, reason, place, row, column, text in stage.cells
-    ]
+    for cell in stage.cells:
+        loose.append(
+            (
+                table,
+                cell.key,
+                cell.reason,
+                stage.source.name,
+                stage.files[cell.file].name,
+                cell.row,
+                cell.column,
+                cell.text,
+                "cell",
+                None,
+            )
+        )
     _append(con, loose)
 
 

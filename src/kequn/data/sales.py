@@ -24,7 +24,7 @@ from kequn.data.checks import (
 )
 from kequn.data.convert import identifier, literal
 from kequn.data.sources import Source
-from kequn.data.staging import Notice, Stage
+from kequn.data.stage import Notice, Stage
 from kequn.data.standard import CUSTOM_PREFIX, SHAPES, TABLES, Type
 
 ORDERS = "final_orders"
@@ -307,7 +307,7 @@ def flat_products(rejects: Rejects, flats: Sequence[Stage]) -> tuple[str, dict[s
 
 def flat_customers(rejects: Rejects, flats: Sequence[Stage]) -> tuple[str, dict[str, Type]] | None:
     """Customers named in flat files: the attributes of their latest order. None when no attribute is mapped."""
-    target = {name: column for name, column in flat_target("customers").items()}
+    target = flat_target("customers")
     stages = [stage for stage in flats if "customer_id" in stage.columns]
     given = {name: column for stage in stages for name, column in stage.columns.items()}
     attributes = [name for name in target if name in given]

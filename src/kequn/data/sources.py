@@ -101,7 +101,7 @@ class Source(_Strict):
             return owner.columns[name]
         declared = self.custom.get(name, CustomColumn())
         plain = custom_column(name, declared.type)
-        title = dict(declared.title) if declared.title else plain.title
+        title: Mapping[str, str] = {**plain.title, **{str(k): v for k, v in (declared.title or {}).items()}}
         return Column(name, declared.type, title, privacy=declared.privacy)
 
 
