@@ -81,15 +81,15 @@ def choose_purchase_model(history: History, wanted: str = "auto") -> Choice:
     inside = [fit for fit in tried if not fit.boundary]
     if inside:
         best = max(inside, key=lambda fit: fit.log_likelihood)
-        return Choice(best, tuple(tried), tuple(gates), (*warnings, *best.warnings))
+        return Choice(best, tuple(tried), tuple(gates), _once(*warnings, *best.warnings))
     if tried and not any("predict.clv_no_dropout" in fit.warnings for fit in tried):
         best = max(tried, key=lambda fit: fit.log_likelihood)
         fit, weak = _FITTERS[best.kind]
         held = fit(history, weak)
         held = replace(held, warnings=(*best.warnings, "predict.clv_weak_prior"))
-        return Choice(held, (*tried, held), tuple(gates), (*warnings, *held.warnings))
+        return Choice(held, (*tried, held), tuple(gates), _once(*warnings, *held.warnings))
     if wanted == "nbd":
-        return Choice(None, tuple(tried), tuple(gates), tuple(warnings))
+        return Choice(None, tuple(tried), tuple(gates), _once(*warnings))
     return _steady(history, tried, gates, warnings)
 
 
@@ -97,9 +97,13 @@ def _steady(
     history: History, tried: list[Fit[PurchaseModel]], gates: list[Gate], warnings: list[str]
 ) -> Choice:
     """The NBD as a fallback, if its own gate is open."""
-    warnings += [code for fit in tried for code in fit.warnings if code not in warnings]
+    warnings = [*warnings, *(code for fit in tried for code in fit.warnings)]
     gates = gates + list(purchase_gates("nbd", history))
     if not all(g.ok for g in gates if g.model == "nbd"):
-        return Choice(None, tuple(tried), tuple(gates), tuple(warnings))
+        return Choice(None, tuple(tried), tuple(gates), _once(*warnings))
     fit: Fit[PurchaseModel] = fit_nbd_history(history)
-    return Choice(fit, (*tried, fit), tuple(gates), (*warnings, "predict.clv_used_nbd"))
+    return Choice(fit, (*tried, fit), tuple(gates), _once(*warnings, "predict.clv_used_nbd"))
+
+
+def _once(*codes: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(codes))

@@ -151,7 +151,7 @@ def fit_bg_nbd_covariates(
     centre, scale = _spread(np.concatenate([z, w], axis=1))
     k, m = z.shape[1], w.shape[1]
     unit = history.mean_age
-    rows = _gather(x, t_x, T, (z - centre[:k]) / scale[:k], (w - centre[k:]) / scale[k:], unit)
+    rows = gather(x, t_x, T, (z - centre[:k]) / scale[:k], (w - centre[k:]) / scale[k:], unit)
     start = np.concatenate([np.log([plain.parameters[n] for n in BgNbd.names]), np.zeros(k + 2 * m)])
     start[1] -= np.log(unit)
     objective = CovariateObjective(rows)
@@ -202,7 +202,7 @@ def _natural(
     return moved, np.einsum("ij,jk,lk->il", back, spread, back)
 
 
-def _gather(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, z: Array, w: Array, unit: float) -> _Rows:
+def gather(x: ArrayLike, t_x: ArrayLike, T: ArrayLike, z: Array, w: Array, unit: float) -> _Rows:
     """Distinct rows of history and covariates, found column by column."""
     history, rows = distinct(x, t_x, T)
     key = rows

@@ -35,7 +35,7 @@ def fit_models(statistics: Statistics, model: str = "auto") -> Models:
     choice = choose_purchase_model(history, model)
     spend, gate, codes = _fit_spend(statistics)
     gates = choice.gates if gate is None else (*choice.gates, gate)
-    return Models(choice, spend, gates, (*choice.warnings, *codes))
+    return Models(choice, spend, gates, tuple(dict.fromkeys((*choice.warnings, *codes))))
 
 
 def _fit_spend(statistics: Statistics) -> tuple[Fit[GammaGamma] | None, Gate, list[str]]:
