@@ -18,7 +18,6 @@ language: zh
 currency: USD
 time_zone: America/New_York
 as_of: latest
-settings: {repurchase: true}
 """
 
 SOURCES = """\

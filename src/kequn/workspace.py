@@ -76,7 +76,7 @@ class RunSettings(_Strict):
     `margin_rate`: share of revenue that is profit, where orders carry no cost; `service_cost_per_order`: in major units;
     `purchase_days`: horizon of the purchase and churn probabilities; `lapsed_days`, `new_days`: when a customer counts as
     lapsed or new (None: proposed from the data); `repurchase`: customers buy the same product again, so what they own may
-    be offered again; `keep_runs`: whole runs that are kept.
+    be offered again (None: judged by category from the data); `keep_runs`: whole runs that are kept.
     """
 
     horizon_months: int = Field(default=12, ge=1, le=120)
@@ -87,7 +87,7 @@ class RunSettings(_Strict):
     purchase_days: int = Field(default=90, ge=1, le=1095)
     lapsed_days: Annotated[int, Field(ge=1, le=3650)] | None = None
     new_days: Annotated[int, Field(ge=1, le=3650)] | None = None
-    repurchase: bool = False
+    repurchase: bool | None = None
     keep_runs: int = Field(default=10, ge=1, le=10_000)
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kequn.engine import Engine, Parquet, open_engine
+from kequn.engine import Engine, open_engine
 from kequn.errors import DataError, KequnError
 from kequn.language import Catalog, Column
 from kequn.pipeline.definitions import Definitions, read_definitions
@@ -184,7 +184,8 @@ def _predict(running: Running, plan: ProfilePlan) -> Prediction | None:
 def _with_predictions(running: Running, prediction: Prediction | None) -> str:
     if prediction is None or not prediction.files:
         return "profile"
-    running.engine.view("prediction", Parquet(prediction.files))
+    columns = [ProfileColumn("customer_id", "text"), *(ProfileColumn(c.name, c.type) for c in prediction.columns.values())]
+    view_profile(running.engine, "prediction", columns, prediction.files, running.digits)
     join_predictions(running.engine, "profile_predicted", "profile", "prediction", list(prediction.columns))
     return "profile_predicted"
 
