@@ -16,7 +16,8 @@ class ModelCard:
     """One entry of `kequn predictions --json`.
 
     `quality` was measured on `quality["window"]`, which no fit had seen; `baseline` is measured on the same rows.
-    `published` names what stands in the table: the model itself, the simpler one used `instead`, or None.
+    `published` says whether the model's own figures stand in the tables; `used` names whose figures do (a simpler
+    model's when it was not beaten), None when there are none.
     """
 
     model: str
@@ -25,7 +26,8 @@ class ModelCard:
     log_likelihood: float | None = None
     quality: Mapping[str, Any] | None = None
     baseline: Mapping[str, Any] | None = None
-    published: str | None = None
+    published: bool = False
+    used: str | None = None
     fitted_on: date | None = None
     notes: tuple[Mapping[str, Any], ...] = ()
 

@@ -25,6 +25,7 @@ DATED: Mapping[str, int] = {
     # name: sign that sense demands for the chance to buy again (+1 never falls, -1 never rises, 0 free)
     "recency_days": -1,
     "frequency": 1,
+    "purchase_days": 1,
     "tenure_days": 0,
     "monetary": 0,
     "average_order_value": 0,
@@ -66,7 +67,7 @@ _KEY = "customer_id"
 class FeatureMatrix:
     """Features of the customers who had bought before the cut-off, one row each, sorted by `customer_id`.
 
-    `values` is float64 [customers, names], NaN where undefined; money stays in the unit of the file.
+    `values` is float64 [customers, names], NaN where undefined; money in minor units.
     """
 
     customer_ids: Any  # pyarrow.Array of text
@@ -190,10 +191,16 @@ def sort_by_key(table: Any, key: str = _KEY) -> Any:
 
 
 def as_float(column: Any) -> Array:
-    """An Arrow column of numbers as float64, NaN for NULL and for what is not finite."""
+    """An Arrow column of numbers as float64, NaN for NULL and for what is not finite.
+
+    Decimals become whole smallest units: money counts in minor units whether the file holds minor or major ones.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
+    if pa.types.is_decimal(column.type):
+        whole: Array = np.round(as_float(pc.cast(column, pa.float64(), safe=False)) * 10.0**column.type.scale)
+        return whole
     if pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.int8())
     array = pc.cast(column, pa.float64(), safe=False)

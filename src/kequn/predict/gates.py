@@ -12,15 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-GateCode = str
-
 
 @dataclass(frozen=True)
 class Gate:
-    """The outcome of one check: `found` of what `needed`; `code` names the sentence in the catalogue."""
+    """The outcome of one check: `found` of what is `needed`; `code` names the sentence in the catalogue."""
 
     ok: bool
-    code: GateCode
+    code: str
     needed: float
     found: float
 
@@ -32,8 +30,8 @@ class Gate:
         """The outcome in words."""
         from kequn.i18n import say
 
-        code = f"predict.gate_{self.code}" + ("" if self.ok else "_short")
-        return say(code, lang, needed=_plain(self.needed), found=_plain(self.found))
+        counted = say(self.code, lang, needed=_plain(self.needed), found=_plain(self.found))
+        return counted if self.ok else say("predict.gate_short", lang, counted=counted)
 
 
 @dataclass(frozen=True)
@@ -50,7 +48,6 @@ class Minimum:
 
 
 MINIMUM: Mapping[str, Minimum] = {
-    "clv": Minimum(buyers=100, repeat_buyers=30, history_days=90),
     "propensity": Minimum(buyers=300, repeat_buyers=100, rarer_outcome=40),
     "rate_table": Minimum(buyers=100, rarer_outcome=10),
     "recommend": Minimum(buyers=200, products=20, history_days=60),
@@ -65,19 +62,23 @@ def check(minimum: Minimum, **found: float) -> Gate:
     `found` gives the fields of `minimum` that were counted; a field with minimum 0 is not checked.
     """
     gates = [
-        Gate(found[name] >= needed, name, needed, found[name])
+        Gate(found[name] >= needed, f"predict.gate_{name}", needed, found[name])
         for name, needed in asdict(minimum).items()
         if needed > 0 and name in found
     ]
     for gate in gates:
         if not gate.ok:
             return gate
-    return min(gates, key=lambda gate: gate.found / gate.needed) if gates else Gate(True, "none", 0, 0)
+    return (
+        min(gates, key=lambda gate: gate.found / gate.needed)
+        if gates
+        else Gate(True, "predict.gate_none", 0, 0)
+    )
 
 
 def first_failing(gates: Iterable[Gate]) -> Gate:
     """The first gate that fails, else the last one."""
-    last = Gate(True, "none", 0, 0)
+    last = Gate(True, "predict.gate_none", 0, 0)
     for last in gates:
         if not last.ok:
             return last

@@ -173,7 +173,7 @@ def fit_health(past: Past, horizon_days: int, scoring: FeatureMatrix) -> tuple[H
     )
     weights = {name: WEIGHTS[name] for name in components(scoring, scale_of(scoring))} if len(scoring) else {}
     if not gate.ok:
-        card = ModelCard("health", gate, {"weights": weights, "edges": DEFAULT_EDGES}, published="health",
+        card = ModelCard("health", gate, {"weights": weights, "edges": DEFAULT_EDGES}, published=True, used="health",
                          notes=(note("predict.note_bands_uncalibrated"),))  # fmt: skip
         return health(scoring), card
     fitted = windows[-1]
@@ -185,7 +185,8 @@ def fit_health(past: Past, horizon_days: int, scoring: FeatureMatrix) -> tuple[H
         {"weights": weights, "edges": edges, "horizon_days": horizon_days, "odds": ODDS},
         quality={**tested, "seen_in_fit": len(windows) == 1},
         baseline=_recency_baseline(windows[0].cutoff, windows[0].matrix, ~windows[0].bought),
-        published="health",
+        published=True,
+        used="health",
         fitted_on=fitted.cutoff,
     )
     return health(scoring, edges), card

@@ -68,6 +68,40 @@ def buyers_between(orders: Sequence[Path], start: date, end: date) -> Any:
     return table.column(0).cast(pa.string()).combine_chunks()
 
 
+def totals_between(orders: Sequence[Path], start: date, end: date) -> Any:
+    """Purchase days and money (minor units) of each customer on the days [start, end), sorted by customer_id."""
+    with connect() as connection:
+        return arrow(
+            connection,
+            f"""SELECT customer_id, COUNT(DISTINCT CAST(ordered_at AS DATE)) AS days, CAST(SUM(amount) AS BIGINT) AS amount
+                FROM read_parquet(?, union_by_name = true)
+                WHERE ordered_at >= ? AND ordered_at < ? AND {is_order(columns_of(connection, orders))}
+                GROUP BY customer_id ORDER BY customer_id""",
+            [paths(orders), start, end],
+        )
+
+
+def repeat_orders_by_month(orders: Sequence[Path], end: date) -> tuple[date | None, list[int]]:
+    """Orders after a customer's first, per whole calendar month before `end`: the first month, and counts from it on."""
+    with connect() as connection:
+        table = arrow(
+            connection,
+            f"""WITH sale AS (
+                  SELECT CAST(ordered_at AS DATE) AS day,
+                    ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY ordered_at, amount) AS place
+                  FROM read_parquet($files, union_by_name = true)
+                  WHERE ordered_at < $end AND {is_order(columns_of(connection, orders))}),
+                span AS (SELECT DATE_TRUNC('month', MIN(day)) AS first FROM sale),
+                month AS (SELECT UNNEST(GENERATE_SERIES(first, DATE_TRUNC('month', $end) - INTERVAL 1 MONTH,
+                  INTERVAL 1 MONTH)) AS month FROM span WHERE first IS NOT NULL)
+                SELECT CAST(month AS DATE) AS month, COUNT(day) FILTER (WHERE place > 1) AS orders
+                FROM month LEFT JOIN sale ON DATE_TRUNC('month', day) = month GROUP BY month ORDER BY month""",
+            {"files": paths(orders), "end": end},
+        )
+    months = table.column("month").to_pylist()
+    return (months[0] if months else None), table.column("orders").to_pylist()
+
+
 def flags(customer_ids: Any, among: Any) -> NDArray[np.bool_]:
     """One flag per customer: whether the id stands in `among`."""
     import pyarrow.compute as pc
@@ -75,4 +109,15 @@ def flags(customer_ids: Any, among: Any) -> NDArray[np.bool_]:
     return np.asarray(pc.is_in(customer_ids, value_set=among).to_numpy(zero_copy_only=False), dtype=bool)
 
 
-__all__ = ["NOT_AN_ORDER", "arrow", "buyers_between", "columns_of", "connect", "flags", "is_order", "paths"]
+__all__ = [
+    "NOT_AN_ORDER",
+    "arrow",
+    "buyers_between",
+    "columns_of",
+    "connect",
+    "flags",
+    "is_order",
+    "paths",
+    "repeat_orders_by_month",
+    "totals_between",
+]

@@ -29,7 +29,7 @@ LADDER = ("base_rate", "table", "logit", "lightgbm")
 class PropensitySettings:
     """How to fit: number of training cut-offs, seed, threads of the boosted trees."""
 
-    training_windows: int = 3
+    training_windows: int = 2
     seed: int = SEED
     threads: int = THREADS
 
@@ -106,7 +106,7 @@ def _gate(past: Past, windows: Sequence[Window], horizon_days: int) -> Gate:
     needed = 3 * horizon_days + lead_days(horizon_days)
     found = (past.as_of - past.start).days
     if len(windows) < 3:
-        return Gate(False, "history_days", needed, min(found, needed - 1) if past.orders else 0)
+        return Gate(False, "predict.gate_history_days", needed, min(found, needed - 1) if past.orders else 0)
     parts = [windows[0], windows[1]]
     gates = [_counted("propensity", part) for part in parts]
     train = np.concatenate([window.bought for window in windows[2:]])
@@ -156,7 +156,8 @@ def _fit_ladder(
             "candidates": measured,
         },
         baseline={"name": "logit", "window": test.cutoff, **measured["logit"]},
-        published=winner,
+        published=winner == LADDER[-1],
+        used=winner,
         fitted_on=windows[0].cutoff,
         notes=() if winner == LADDER[-1] else (note("predict.note_simpler_model", used=winner),),
     )
@@ -209,7 +210,7 @@ def _fit_table(as_of: date, windows: list[Window], gate: Gate, name: str, horizo
         gate,
         parameters={"horizon_days": horizon_days, "training_cutoffs": [latest.cutoff]},
         quality=measured,
-        published="table",
+        used="table",
         fitted_on=latest.cutoff,
         notes=tuple(notes),
     )

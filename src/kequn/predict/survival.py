@@ -202,7 +202,8 @@ def fit_contract_churn(
         log_likelihood=likelihood,
         quality=measured,
         baseline=baseline,
-        published=used,
+        published=used == "cox",
+        used=used,
         fitted_on=as_of,
         notes=() if used == "cox" else (note("predict.note_simpler_model", used=used),),
     )

@@ -84,7 +84,7 @@ def fit_recommendations(
     history = (as_of - start).days
     needed = max(MINIMUM["recommend"].history_days, 2 * settings.horizon_days)
     if not sales.lines or history < needed:
-        short = Gate(False, "history_days", needed, history if sales.lines else 0)
+        short = Gate(False, "predict.gate_history_days", needed, history if sales.lines else 0)
         return Recommendations(empty_table(), ModelCard("recommend", short))
     with SalesLog(sales, as_of, settings.goods) as log:
         goods = catalogue(log, as_of)
@@ -301,7 +301,8 @@ def _card(
             **judged.whole["popularity"],
             "habit": judged.whole["habit"],
         },
-        published=judged.winner,
+        published=judged.winner != LADDER[0],
+        used=judged.winner,
         fitted_on=as_of,
         notes=tuple(notes),
     )

@@ -79,7 +79,7 @@ class CatalogueSettings:
     """`minimum_buyers` a product needs to be learnt; `most` products are kept; lines older than `history_days` don't count.
 
     `repurchase`: "auto" judges each category by how often its buyers come back for the same product, "always", "never",
-    or a mapping of category to yes or no (others automatic). `margin_rate` stands in where costs are unknown.
+    or a mapping of category to yes or no (others automatic). `margin_rate` stands in where costs are unknown (1 counts revenue).
     """
 
     minimum_buyers: int = 5
@@ -87,7 +87,7 @@ class CatalogueSettings:
     history_days: int = 730
     repurchase: str | Mapping[str, bool] = "auto"
     repurchase_rate: float = 0.1
-    margin_rate: float = 0.3
+    margin_rate: float = 1.0
 
 
 @dataclass(frozen=True)
