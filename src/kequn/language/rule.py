@@ -46,21 +46,20 @@ class Rule(Expression):
     """An expression that is true, false or unknown for a customer. Unknown (NULL) does not match."""
 
 
-def parse(text: str) -> exp.Expr:
+def parse(text: str, *, most: int = MAX_CHARACTERS) -> exp.Expr:
     """Parse one expression in the DuckDB dialect, with limits checked before the parser sees it.
 
+    `most` is the longest text; declared features may be longer than rules.
     Raises RuleError for text that is empty, too long, too deeply nested, or holds comments, `;` or several statements.
     """
     if not isinstance(text, str) or not text.strip():
         raise RuleError("language.empty", word="", position=0, text="")
-    if len(text) > MAX_CHARACTERS:
-        raise RuleError(
-            "language.too_long", word="", position=MAX_CHARACTERS, text=text[:80], most=MAX_CHARACTERS
-        )
+    if len(text) > most:
+        raise RuleError("language.too_long", word="", position=most, text=text[:80], most=most)
     for at, character in enumerate(text):
         if ord(character) < 32 and character not in "\t\n\r":
             raise RuleError("language.control_character", word=repr(character), position=at, text=text)
-    _guard_tokens(text)
+    _guard_tokens(text, most)
     try:
         trees = sqlglot.parse(text, dialect="duckdb")
     except (SqlglotError, RecursionError) as error:
@@ -70,12 +69,12 @@ def parse(text: str) -> exp.Expr:
     return trees[0]
 
 
-def _guard_tokens(text: str) -> None:
+def _guard_tokens(text: str, most: int) -> None:
     try:
         tokens = sqlglot.tokenize(text, dialect="duckdb")
     except SqlglotError as error:
         raise _syntax_error(error, text) from error
-    if len(tokens) > MAX_TOKENS:
+    if len(tokens) > max(MAX_TOKENS, most // 2):
         raise RuleError("language.too_long", word="", position=0, text=text[:80], most=MAX_TOKENS)
     depth = 0
     for token in tokens:

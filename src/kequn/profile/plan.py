@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 
@@ -12,9 +12,11 @@ from kequn.errors import ConfigError, RuleError
 from kequn.language import SQL_TYPES, Catalog, Column, Type, nearest
 from kequn.language.typer import cast, column, whole_money
 from kequn.profile.declaration import NAME, FeatureDeclaration
+from kequn.profile.ranges import EVERYONE, CustomerRange, narrowed
 from kequn.profile.relation import Needs, Relation, compile_grain, pruned, typer_over
 
 BASE = "customers"
+MAX_FEATURE_CHARACTERS = 20_000
 PROFILE = "profile"
 
 
@@ -49,12 +51,16 @@ class Unavailable:
 
 @dataclass(frozen=True)
 class ProfilePlan:
-    """The query of the profile (money in minor units), its columns in order, what can't be built, and the tables it reads."""
+    """The query of the profile (money in minor units), its columns in order, what can't be built, and the tables it reads.
+
+    `within` gives the query of a range of customers, so that a large profile is built piece by piece.
+    """
 
     query: exp.Select
     columns: tuple[ProfileColumn, ...]
     unavailable: tuple[Unavailable, ...]
     tables: tuple[str, ...]
+    within: Callable[[CustomerRange], exp.Select] = field(compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -188,17 +194,27 @@ class Planner:
 
     # the query
     def plan(self) -> ProfilePlan:
+        used = self._used_columns(self._grain_features())
+        tables = sorted({name for name in used if name in self.given.tables} | {BASE})
+        return ProfilePlan(
+            self.query(EVERYONE), tuple(self._columns()), tuple(self.missing.values()), tuple(tables), self.query
+        )
+
+    def query(self, customers: CustomerRange) -> exp.Select:
+        """The profile of some customers, or of everyone."""
         sources = self._grain_features()
         used = self._used_columns(sources)
         shared = self._shared(sources, used)
-        select = self._joined(sources, used, shared)
-        select = self._layers(select)
+        select = self._layers(self._joined(sources, used, shared, customers))
         ordered = [column(item.name) for item in self._columns()]
         final = exp.select(*ordered).from_(select.subquery(PROFILE))
+        narrow = narrowed(shared, used, self.relations) if customers != EVERYONE else set()
         for name in [name for name in self.relations if name in shared]:
-            final = final.with_(name, as_=self._grain_query(name, used, shared), copy=False)
-        tables = sorted({name for name in used if name in self.given.tables} | {BASE})
-        return ProfilePlan(final, tuple(self._columns()), tuple(self.missing.values()), tuple(tables))
+            grain = self._grain_query(name, used, shared)
+            if name in narrow:
+                grain = customers.only(exp.select(exp.Star()).from_(grain.subquery(name)))
+            final = final.with_(name, as_=grain, copy=False)
+        return final
 
     def _grain_features(self) -> dict[str, list[Built]]:
         sources: dict[str, list[Built]] = {}
@@ -240,8 +256,9 @@ class Planner:
         return select
 
     def _joined(
-        self, sources: Mapping[str, list[Built]], used: Mapping[str, set[str]], shared: set[str]
-    ) -> exp.Select:
+        self, sources: Mapping[str, list[Built]], used: Mapping[str, set[str]], shared: set[str],
+        customers: CustomerRange,
+    ) -> exp.Select:  # fmt: skip
         projections: list[exp.Expr] = []
         joins: list[tuple[exp.Select, str]] = []
         base_alias = "c"
@@ -255,7 +272,7 @@ class Planner:
             source = self._source(name, used, shared)
             for group in self._groups(name, items):
                 alias = f"g{len(joins)}"
-                inner = source.select(
+                inner = customers.only(source).select(
                     column("customer_id"),
                     *(exp.alias_(item.tree, item.declaration.name, quoted=True) for item in group.items),
                 )
@@ -276,7 +293,7 @@ class Planner:
                 expression=exp.column(exp.to_identifier("customer_id", quoted=True), table=alias),
             )
             query = query.join(inner.subquery(alias), on=on, join_type="left", copy=False)
-        return query
+        return customers.only(query, base_alias)
 
     def _source(self, name: str, used: Mapping[str, set[str]], shared: set[str]) -> exp.Select:
         """SELECT, still without projections, FROM a table, a shared grain or an inlined one."""
@@ -339,7 +356,7 @@ def _parsed(sql: str) -> exp.Expr:
     from kequn.language.rule import FEATURE_NODES, parse
     from kequn.language.subset import refuse_outside
 
-    tree = parse(sql)
+    tree = parse(sql, most=MAX_FEATURE_CHARACTERS)
     refuse_outside(tree, FEATURE_NODES, sql)
     return tree
 
