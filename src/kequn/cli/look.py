@@ -121,7 +121,8 @@ def customer(
     known = [[titles.get(name) or name, value] for name, value in card["profile"].items() if value is not None]
     print_table(say("summary.profile", lang), [say("summary.attribute", lang), say("summary.value", lang)], known)
     if card["prediction"]:
-        body = [[say(f"prediction.{name}", lang), value] for name, value in card["prediction"].items() if name != "customer_id" and value is not None]
+        named = {item["name"]: title(item["title"], lang) for item in manifest.get("prediction_columns", [])}
+        body = [[named[name], value] for name, value in card["prediction"].items() if name in named and value is not None]
         print_table(say("summary.predictions", lang), [say("summary.attribute", lang), say("summary.value", lang)], body)
 
 
@@ -220,10 +221,15 @@ def _gate(gate: Any, lang: str) -> str:
     return say(str(gate.get("code") or "word.no"), lang, **fields)
 
 
+FIGURES = ("name", "auc", "brier", "log_loss", "gini", "mae", "ndcg_10", "precision_10", "coverage", "customers")
+"""What of a model's quality fits a line; `--json` has all of it."""
+
+
 def _figures(figures: Any) -> str:
     if not isinstance(figures, dict):
         return "" if figures is None else str(figures)
-    return "  ".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in figures.items() if not isinstance(value, (dict, list)))
+    shown = [(key, figures[key]) for key in FIGURES if key in figures]
+    return "\n".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown)
 
 
 @app.command("call-list")
