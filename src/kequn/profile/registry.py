@@ -12,6 +12,7 @@ from kequn.data.standard import TABLES
 from kequn.language import SQL_TYPES, Catalog, Column, Term, Type
 from kequn.language.typer import cast, column
 from kequn.profile.declaration import FeatureDeclaration, FeatureFile, all_declarations
+from kequn.profile.enrich.tables import ENRICHED
 from kequn.profile.plan import BASE, PlanInput, Planner, ProfileColumn, ProfilePlan
 from kequn.profile.relation import Relation, table_relation
 from kequn.profile.terms import behaviours, term_features
@@ -55,8 +56,8 @@ class Registry:
         return self.plan(self.all_tables(), as_of, date(1970, 1, 1))
 
     def all_tables(self) -> Delivered:
-        """Every table of the standard with every column."""
-        return {name: {c.name: c.type for c in table.columns.values()} for name, table in TABLES.items()}
+        """Every table of the standard and every enriched one, with every column."""
+        return {**{name: {c.name: c.type for c in table.columns.values()} for name, table in TABLES.items()}, **ENRICHED()}
 
 
 def present(delivered: Delivered) -> frozenset[str]:
@@ -66,13 +67,11 @@ def present(delivered: Delivered) -> frozenset[str]:
 
 
 def relations(delivered: Delivered) -> dict[str, Relation]:
-    """Every table of the standard with all its columns and the custom ones."""
-    return {
-        name: table_relation(
-            name, {**{c.name: c.type for c in table.columns.values()}, **delivered.get(name, {})}
-        )
-        for name, table in TABLES.items()
-    }
+    """Every table of the standard and every enriched one with all its columns and the custom ones."""
+    declared: dict[str, dict[str, Type]] = {
+        **{name: {c.name: c.type for c in table.columns.values()} for name, table in TABLES.items()}, **ENRICHED()
+    }  # fmt: skip
+    return {name: table_relation(name, {**types, **delivered.get(name, {})}) for name, types in declared.items()}
 
 
 def table_view(name: str, delivered: Delivered, raw: str) -> exp.Select:
