@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
@@ -325,10 +327,23 @@ def test_value_mappings_and_time_zones_of_a_source(load: Callable[..., Facts]) -
     ]  # fmt: skip
 
 
+FLAT_AMOUNT = FLAT.replace("flat*", "orders").replace("quantity: quantity, price: price", "amount: amount")
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        ORDERS,
+        FLAT_AMOUNT,
+        FLAT_AMOUNT.replace("product_id: product,", ""),
+        FLAT_AMOUNT.replace("_id: product", "_name: product"),
+    ],
+    ids=["orders", "flat", "flat without products", "flat with product names"],
+)
 def test_an_unchanged_source_is_not_read_again(
-    load: Callable[..., Facts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    yaml: str, load: Callable[..., Facts], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    first = load(ORDERS, {"orders.csv": "order,customer,date,amount\n1,a,2026-01-05,10\n"})
+    first = load(yaml, {"orders.csv": "order,customer,date,amount,product\n1,a,2026-01-05,10,p\n"})
     import kequn.data.build
 
     def fail(*_: object) -> None:
@@ -336,7 +351,7 @@ def test_an_unchanged_source_is_not_read_again(
 
     monkeypatch.setattr(kequn.data.build, "Builder", fail)
     os.utime(tmp_path / "orders.csv", (1, 1))  # a fresh checkout changes times, not content
-    assert load(ORDERS) == first
+    assert load(yaml) == first
 
 
 def test_changed_content_of_equal_size_is_noticed(load: Callable[..., Facts]) -> None:
@@ -373,6 +388,31 @@ def test_a_failed_build_leaves_nothing_behind_and_the_next_one_works(
     assert caught.value.code == "data.cannot_write"
     assert [entry.name for entry in (tmp_path / "facts").iterdir() if entry.is_dir()] == []
     assert load(ORDERS).tables["orders"].rows == 1
+
+
+def test_a_process_killed_while_it_writes_leaves_nothing_half_written(
+    load: Callable[..., Facts], tmp_path: Path
+) -> None:
+    (tmp_path / "orders.csv").write_text("order,customer,date,amount\n1,a,2026-01-05,10\n", encoding="utf-8")
+    (tmp_path / "sources.yaml").write_text(ORDERS, encoding="utf-8")
+    code = """
+import os, signal, sys
+from datetime import datetime
+from pathlib import Path
+import kequn.data.build as build
+from kequn.data.facts import FactSettings, load_facts
+from kequn.data.sources import load_sources
+build.write_quarantine = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
+root = Path(sys.argv[1])
+load_facts(load_sources(root / "sources.yaml"), FactSettings("CNY", "Asia/Shanghai", datetime(2026, 6, 1), root), root / "facts")
+"""
+    killed = subprocess.run([sys.executable, "-c", code, str(tmp_path)], check=False, timeout=60)
+    assert killed.returncode == -9
+    left = [entry.name for entry in (tmp_path / "facts").iterdir()]
+    assert left and all(name.startswith(".build-") for name in left)
+    facts = load(ORDERS)
+    assert rows(facts, "orders", "amount") == [(1000,)]
+    assert sweep_facts(tmp_path / "facts", facts.folders) == tuple(left)
 
 
 def test_a_damaged_fact_folder_is_built_again(load: Callable[..., Facts]) -> None:

@@ -76,7 +76,7 @@ class Builder:
         self._con.close()
         shutil.rmtree(self.scratch, ignore_errors=True)
 
-    def build(self, name: str, folder: Path, found: Mapping[str, FactTable]) -> Built | None:
+    def build(self, name: str, folder: Path, found: Mapping[str, FactTable]) -> Built:
         """Write the table `name` into `folder`. Raises: DataError."""
         import duckdb
 
@@ -132,14 +132,12 @@ class Builder:
         picked = ", ".join(f"arg_min({identifier(c)}, __seq) AS {identifier(c)}" for c in columns if c != key)
         return f"SELECT {key}, {picked} FROM {rows} GROUP BY {key}"
 
-    def _products(self, folder: Path, found: Mapping[str, FactTable]) -> Built | None:
+    def _products(self, folder: Path, found: Mapping[str, FactTable]) -> Built:
         stages = self._staged("products")
         find_duplicates(self._rejects, stages, ["product_id"], per_source=True)
         flat = None
         if self._sources.flat_orders:
             flat = selling.flat_products(self._rejects, self._checked_sales().flats)
-        if not stages and flat is None:
-            return None
         query, columns = self._with_flat("products", stages, flat)
         return self._finish("products", folder, query, columns, stages)
 
@@ -166,11 +164,9 @@ class Builder:
             "orders", folder, query, columns, [*sales.orders, *sales.flat_orders], notices=sales.notices
         )
 
-    def _order_lines(self, folder: Path, found: Mapping[str, FactTable]) -> Built | None:
+    def _order_lines(self, folder: Path, found: Mapping[str, FactTable]) -> Built:
         sales = self._checked_sales()
         stages = [*sales.flat_lines, *sales.lines]
-        if not stages:
-            return None
         products = found.get("products")
         files = _scan(products) if products else None
         query, columns = selling.lines_query(

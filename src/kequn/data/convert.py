@@ -250,11 +250,17 @@ def _last(name: str, sql: str) -> Conversion:
 def _text(raw: str, raw_type: str, exact: bool) -> str:
     if raw_type != "VARCHAR":
         return as_text(raw, raw_type)
-    return f"CASE WHEN NOT kq_blank({raw}) THEN {raw if exact else f'kq_trim({raw})'} END"
+    if not exact:
+        return f"CASE WHEN NOT kq_blank({raw}) THEN kq_trim({raw}) END"
+    # what sorts between ! and ~ begins with a visible letter: no need to trim it to know that it isn't blank
+    return f"CASE WHEN {raw} > '!' AND {raw} < '~' THEN {raw} WHEN NOT kq_blank({raw}) THEN {raw} END"
 
 
 def _number(name: str, kind: Type, raw: str, raw_type: str, writing: Writing) -> Conversion:
     quick, parts, exact, target = (identifier(f"__{part}_{name}") for part in ("q", "p", "d", "x"))
+    # quantities need no exact decimal on the way: 38 digits are ten times slower than 18
+    plain = kind == "decimal" and raw_type == "VARCHAR" and writing.decimal != ","
+    straight = f"TRY_CAST({raw} AS DECIMAL(18,3))" if plain else ""
     if raw_type in _FLOATS:
         needed = f"NOT kq_near({raw})" if kind == "money" else "TRUE"
         first = f"CASE WHEN isfinite({raw}) AND {needed} THEN TRY_CAST(CAST({raw} AS VARCHAR) AS DECIMAL(38,18)) END"
@@ -263,15 +269,24 @@ def _number(name: str, kind: Type, raw: str, raw_type: str, writing: Writing) ->
         slots = [((quick, f"TRY_CAST({raw} AS DECIMAL(38,18))"),), (), ((exact, quick),)]
     else:
         way = "comma" if writing.decimal == "," else "point"
+        first = f"kq_fast_{way}({raw})"
+        if straight:
+            first = f"CASE WHEN {straight} IS NULL THEN {first} END"
+        unless = f" AND {straight} IS NULL" if straight else ""
         slots = [
-            ((quick, f"kq_fast_{way}({raw})"),),
-            ((parts, f"CASE WHEN {quick} IS NULL AND NOT kq_missing({raw}) THEN kq_parts({raw}) END"),),
+            ((quick, first),),
+            (
+                (
+                    parts,
+                    f"CASE WHEN {quick} IS NULL AND NOT kq_missing({raw}){unless} THEN kq_parts({raw}) END",
+                ),
+            ),
             ((exact, f"COALESCE({quick}, kq_slow_{way}({parts}))"),),
         ]
     last = {
         "money": f"kq_double_minor({raw}, {exact})" if raw_type in _FLOATS else f"kq_minor({exact})",
         "integer": f"CASE WHEN {exact} = floor({exact}) THEN TRY_CAST({exact} AS BIGINT) END",
-        "decimal": f"TRY_CAST({exact} AS DECIMAL(18,3))",
+        "decimal": f"COALESCE({straight or 'NULL'}, TRY_CAST({exact} AS DECIMAL(18,3)))",
         "number": f"CASE WHEN isfinite({raw}) THEN CAST({raw} AS DOUBLE) END"
         if raw_type in _FLOATS
         else f"CAST({exact} AS DOUBLE)",

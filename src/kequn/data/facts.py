@@ -19,6 +19,7 @@ from zoneinfo import ZoneInfo
 
 from kequn.data.inputs import Inputs
 from kequn.data.quarantine import Counts, SourceReport
+from kequn.data.sales import has_lines, names_products
 from kequn.data.sources import Sources, check_zone
 from kequn.data.stage import Notice
 from kequn.data.standard import TABLES, Column, Type
@@ -138,8 +139,7 @@ def load_facts(
 
                     builder = Builder(sources, settings, folder, inputs)
                 table = _write(builder, folder, name, base, settings.now, found)
-            if table is not None:
-                found[name] = table
+            found[name] = table
     finally:
         if builder is not None:
             builder.close()
@@ -156,12 +156,13 @@ def _plan(sources: Sources) -> list[str]:
         for name in TABLES
         if sources.of(name) and name not in ("customers", "orders", "order_lines", "products")
     ]
+    flat_lines = [source for source in sources.flat_orders if has_lines(source)]
     sales = []
-    if sources.products or sources.flat_orders:
+    if sources.products or any(names_products(source) for source in flat_lines):
         sales.append("products")
     if sources.orders or sources.flat_orders:
         sales.append("orders")
-    if sources.order_lines or sources.flat_orders:
+    if sources.order_lines or flat_lines:
         sales.append("order_lines")
     if sources.order_lines and not (sources.orders or sources.flat_orders):
         raise DataError("data.lines_without_orders")
@@ -240,8 +241,8 @@ def _read(folder: Path) -> tuple[dict[str, Any], FactTable] | None:
 
 def _write(
     builder: Any, folder: Path, name: str, base: str, now: datetime, found: Mapping[str, FactTable]
-) -> FactTable | None:
-    """Build a table aside and move it to its place; None when the table turns out to have no basis."""
+) -> FactTable:
+    """Build a table aside and move it to its place."""
     aside: Path = builder.scratch / name
     aside.mkdir()
     try:
@@ -250,8 +251,6 @@ def _write(
         raise DataError(
             "data.cannot_write", folder=str(folder), detail=error.strerror or str(error)
         ) from error
-    if built is None:
-        return None
     meta = {
         "version": VERSION,
         "table": name,

@@ -37,6 +37,14 @@ def has_lines(source: Source) -> bool:
     return any(name in source.mapped() for name in ("product_id", "product_name", "category"))
 
 
+def names_products(source: Source) -> bool:
+    """Does a flat file tell more of a product than its id?"""
+    mapped = source.mapped()
+    return {"product_id", "product_name"} & set(mapped) != set() and any(
+        name in flat_target("products") for name in mapped
+    )
+
+
 def flat_target(table: str) -> dict[str, str]:
     """Column of the flat shape to the column of `table` that it fills."""
     found = {}
@@ -296,7 +304,7 @@ def flat_products(rejects: Rejects, flats: Sequence[Stage]) -> tuple[str, dict[s
     stages = [stage for stage in flats if has_lines(stage.source)]
     given = {name for stage in stages for name in stage.columns}
     attributes = [name for name in target if name in given]
-    if not attributes or not {"product_id", "product_name"} & given:
+    if not any(names_products(stage.source) for stage in stages):
         return None
     key = "product_id" if "product_id" in given else "product_name"
     picked = ", ".join(f"arg_max({identifier(name)}, __seq) AS {target[name]}" for name in attributes)
@@ -328,4 +336,5 @@ __all__ = [
     "flat_target",
     "has_lines",
     "lines_query",
+    "names_products",
 ]
