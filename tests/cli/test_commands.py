@@ -1,0 +1,153 @@
+"""The command line as a user meets it: each command in both languages, exit codes, JSON, and errors in words."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from tests.pipeline.conftest import write_shop
+
+
+def kequn(*arguments: str, code: int = 0) -> str:
+    """Run the command; its output (stdout, or stderr when it fails)."""
+    done = subprocess.run(
+        [sys.executable, "-m", "kequn", *arguments], capture_output=True, text=True, timeout=240, check=False
+    )
+    assert done.returncode == code, done.stderr[-2000:] + done.stdout[-500:]
+    assert "Traceback" not in done.stderr
+    return done.stdout if code == 0 else done.stderr
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small shop, run twice at different dates."""
+    folder = write_shop(tmp_path_factory.mktemp("cli") / "shop", seed=1)
+    (folder / "audiences" / "buyers.yaml").write_text(
+        "audience: buyers\nrule: frequency >= 2\n", encoding="utf-8"
+    )
+    kequn("run", "-w", str(folder), "--as-of", "2026-07-01")
+    kequn("run", "-w", str(folder))
+    return folder
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("schemes",), ("audiences",), ("show",), ("show", "rfm"), ("show", "value_tier/platinum"), ("customer", "00001"),
+        ("why", "00001", "rfm"), ("why", "00001", "transaction_type/high_value"), ("count", "frequency >= 2"), ("runs",),
+        ("migration",), ("predictions",), ("check",), ("call-list",),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_readers_print_in_both_languages_and_as_json(
+    shop: Path, arguments: tuple[str, ...], lang: str
+) -> None:
+    printed = kequn(*arguments, "-w", str(shop), "--lang", lang)
+    assert printed.strip()
+    assert "summary." not in printed and "{" not in printed.replace("{'", "")
+    json.loads(kequn(*arguments, "-w", str(shop), "--lang", lang, "--json"))
+
+
+def test_count_agrees_with_the_audience_of_the_same_rule(shop: Path) -> None:
+    counted = json.loads(kequn("count", "frequency >= 2", "-w", str(shop), "--json"))
+    listed = {
+        row["audience"]: row["customers"] for row in json.loads(kequn("audiences", "-w", str(shop), "--json"))
+    }
+    assert counted["customers"] == listed["buyers"] > 0
+
+
+def test_count_works_for_behaviour_that_no_scheme_uses(shop: Path) -> None:
+    some = json.loads(kequn("count", "orders(channel = 'App', days = 365) >= 1", "-w", str(shop), "--json"))
+    none = json.loads(kequn("count", "orders(channel = 'nowhere') >= 1", "-w", str(shop), "--json"))
+    assert 0 < some["customers"] < some["total"]
+    assert none["customers"] == 0
+
+
+@pytest.mark.parametrize("suffix", ["csv", "xlsx", "parquet"])
+def test_export_writes_every_member_once_and_disarms_formulas(
+    shop: Path, suffix: str, tmp_path: Path
+) -> None:
+    target = tmp_path / f"out.{suffix}"
+    kequn("export", "buyers", "--to", str(target), "-w", str(shop))
+    counted = json.loads(kequn("count", "frequency >= 2", "-w", str(shop), "--json"))["customers"]
+    if suffix == "csv":
+        lines = target.read_text(encoding="utf-8-sig").splitlines()
+        assert len(lines) - 1 == counted
+    elif suffix == "parquet":
+        import pyarrow.parquet as pq
+
+        assert pq.read_table(target).num_rows == counted
+    else:
+        import openpyxl
+
+        assert openpyxl.load_workbook(target, read_only=True).active.max_row - 1 == counted
+
+
+def test_rollback_goes_back_and_forward(shop: Path) -> None:
+    runs = [run["run_id"] for run in json.loads(kequn("runs", "-w", str(shop), "--json"))]
+    kequn("rollback", "-w", str(shop))
+    now = {run["run_id"]: run["published"] for run in json.loads(kequn("runs", "-w", str(shop), "--json"))}
+    assert now[runs[1]] and not now[runs[0]]
+    kequn("rollback", runs[0], "-w", str(shop))
+
+
+def test_forget_erases_a_customer_everywhere(tmp_path: Path) -> None:
+    folder = write_shop(tmp_path / "shop", seed=2, customers=30)
+    kequn("run", "-w", str(folder))
+    kequn("forget", "00003", "--yes", "-w", str(folder))
+    assert "00003" not in kequn("customer", "00003", "-w", str(folder), code=1).replace(
+        "'00003'", ""
+    ).replace("“00003”", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("customer", "nobody"), "nobody"),
+        (("show", "rmf"), "rfm"),
+        (("show", "rfm/champion"), "champions"),
+        (("why", "00001", "rfm/champion"), "champions"),
+        (("export", "buyer", "--to", "x.csv"), "buyers"),
+        (("count", "recency_dayz > 3"), "recency_days"),
+        (("count", "1=1; DROP TABLE profile"), ";"),
+        (("rollback", "20200101-000000-aaaa"), "20200101"),
+    ],
+)
+def test_a_wrong_name_is_answered_with_the_nearest(shop: Path, arguments: tuple[str, ...], word: str) -> None:
+    for lang in ("zh", "en"):
+        assert word in kequn(*arguments, "-w", str(shop), "--lang", lang, code=1)
+
+
+def test_a_folder_that_is_no_workspace_says_what_to_do(tmp_path: Path) -> None:
+    assert "kequn init" in kequn("run", "-w", str(tmp_path), code=1)
+
+
+def test_wrong_usage_exits_with_two(shop: Path) -> None:
+    kequn("run", "--as-of", "yesterday", "-w", str(shop), code=2)
+    kequn("nonsense", code=2)
+
+
+def test_init_from_files_proposes_and_runs(tmp_path: Path) -> None:
+    shop = write_shop(tmp_path / "files", seed=4)
+    made = tmp_path / "made"
+    printed = kequn(
+        "init",
+        str(made),
+        "--from",
+        str(shop / "data" / "orders.csv"),
+        str(shop / "data" / "customers.csv"),
+        "--yes",
+        "--lang",
+        "zh",
+    )
+    assert "客户编号" in printed
+    summary = json.loads(kequn("run", "-w", str(made), "--json"))
+    assert summary["customers"] >= 100
+    assert "rfm" in summary["digests"]
+
+
+def test_init_refuses_to_overwrite_a_workspace(shop: Path) -> None:
+    assert "kequn.yaml" in kequn("init", str(shop), "--yes", code=1)
