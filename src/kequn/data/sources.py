@@ -18,13 +18,15 @@ import zoneinfo
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from kequn.data.raw_table import ReadOptions
 from kequn.data.standard import CUSTOM_PREFIX, Column, Privacy, Table, Type, custom_column, table
 from kequn.errors import ConfigError
+
+if TYPE_CHECKING:
+    from kequn.data.raw_table import ReadOptions
 
 
 def _word(value: object) -> object:
@@ -59,6 +61,8 @@ class Format(_Strict):
 
     def read_options(self) -> ReadOptions:
         """The part that the readers of files need."""
+        from kequn.data.raw_table import ReadOptions
+
         known = {field.name for field in fields(ReadOptions)}
         return ReadOptions(**{name: value for name, value in self.model_dump().items() if name in known})
 

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kequn.data.convert import Money
-from kequn.data.raw_table import BadRow
 from kequn.data.sources import Source
 from kequn.data.standard import Column, Table
 
 if TYPE_CHECKING:
     import duckdb
+
+    from kequn.data.raw_table import BadRow
 
 TEXT_LIMIT = 200
 """Longest piece of an offending cell that is kept, in characters."""
