@@ -1,0 +1,194 @@
+"""Segments of every scheme with portraits, the heat map of a grid, the pyramid of tiers, two schemes crossed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from kequn.data.standard import TABLES
+from kequn.reading import scheme_overview, segment_portrait
+from kequn.report.source import Source, Text, plain, said, share, text
+
+LIFTS = 6
+CROSS_WITH = ("life_stage", "age_band", "transaction_type", "rfm")
+
+
+def all_schemes(source: Source) -> list[dict[str, Any]]:
+    """Every scheme of the run in the manifest's order, with its segments."""
+    listed = [{name: plain(value) for name, value in row.items()} for row in scheme_overview(source.con)]
+    measure = "revenue_12m" if any(row.get("revenue_12m") for row in listed) else "monetary"
+    by_scheme: dict[str, list[dict[str, Any]]] = {}
+    for row in listed:
+        by_scheme.setdefault(row["scheme"], []).append(row)
+    names = [name for name in source.schemes if name in by_scheme] or list(by_scheme)
+    return [_scheme(source, name, by_scheme[name], measure) for name in names]
+
+
+def _scheme(source: Source, name: str, rows: Sequence[Mapping[str, Any]], measure: str) -> dict[str, Any]:
+    known = source.schemes.get(name, {})
+    money = [row.get(measure) for row in rows]
+    whole = sum(value for value in money if value is not None) if any(value is not None for value in money) else None
+    playbooks = known.get("playbooks") or {}
+    segments = [
+        {
+            "id": row["segment"],
+            "title": {"zh": row.get("title_zh") or row["segment"], "en": row.get("title_en") or row["segment"]},
+            "owner": row.get("owner"),
+            "customers": row["customers"],
+            "share": row["share"] or 0.0,
+            "revenue": row.get(measure),
+            "revenue_share": share(row.get(measure), whole),
+            "per_head": share(row.get(measure), row["customers"]),
+            "playbook": _playbook(playbooks.get(row["segment"])),
+            "portrait": _portrait(source, name, row),
+        }
+        for row in rows
+    ]
+    return {
+        "name": name, "title": source.scheme_title(name), "purpose": _words(known.get("purpose")), "limits": _words(known.get("limits")),
+        "model": known.get("model"), "kind": known.get("kind"), "owner": known.get("owner"),
+        "customers": known.get("customers", sum(row["customers"] for row in rows)), "outside": known.get("outside_scope"),
+        "revenue": whole, "segments": segments,
+    }  # fmt: skip
+
+
+def _playbook(said_of: object) -> Text | None:
+    """The sentence of a playbook; a playbook that is only a name has none."""
+    return text(said_of, "") if isinstance(said_of, dict) and any(said_of.values()) else None
+
+
+def _words(titles: object) -> Text | None:
+    return text(titles, "") if titles else None
+
+
+def _portrait(source: Source, scheme: str, row: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What sets a segment apart, strongest first."""
+    if not row["customers"] or not source.has("portrait"):
+        return []
+    return [
+        {
+            "dimension": _dimension(source, item["dimension"]),
+            "value": _value(source, item["dimension"], item["value"]),
+            "share": item["share"], "rest_share": item["rest_share"], "lift": plain(item["lift"]),
+        }  # fmt: skip
+        for item in segment_portrait(source.con, scheme, row["segment"], LIFTS)
+    ]
+
+
+def _dimension(source: Source, name: str) -> Text:
+    if name in source.schemes or name.removeprefix("seg_") in source.schemes:
+        return source.scheme_title(name.removeprefix("seg_"))
+    return source.column_title(name)
+
+
+def _value(source: Source, dimension: str, value: object) -> Text:
+    scheme = dimension.removeprefix("seg_")
+    if scheme in source.schemes:
+        return source.segment_title(scheme, str(value))
+    return text(_spellings(dimension).get(str(value)), str(value))
+
+
+def _spellings(column: str) -> dict[str, Any]:
+    """Titles of a column's values where the data standard has a vocabulary for it."""
+    declared = TABLES["customers"].columns.get(column)
+    return {value.name: value.title for value in declared.values} if declared else {}
+
+
+def action_scheme(schemes: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The scheme that "what to do first" speaks of: a grid (RFM), else the transaction types, else the first one."""
+    for fits in (lambda s: s["kind"] == "grid", lambda s: s["name"] == "transaction_type", lambda s: True):
+        for scheme in schemes:
+            if fits(scheme) and sum(1 for row in scheme["segments"] if row["customers"]) > 1:
+                return scheme
+    return None
+
+
+def heat_map(source: Source) -> dict[str, Any] | None:
+    """The first two axes of a grid scheme, cells summed over the others: customers and revenue per head."""
+    if not source.has("cell"):
+        return None
+    cells = source.rows("SELECT * FROM cell ORDER BY scheme, cell")
+    grids = sorted({row["scheme"] for row in cells}, key=lambda name: (name != "rfm", name))
+    if not grids:
+        return None
+    name = grids[0]
+    cells = [{**row, "cell": json.loads(row["cell"])} for row in cells if row["scheme"] == name]
+    declared = {axis["id"]: axis for axis in source.definition(name).get("axes") or ()}
+    axes = list(cells[0]["cell"])
+    money = next((m for m in ("revenue_12m", "monetary") if any(row.get(m) for row in cells)), None)
+    across, up = axes[0], axes[1]
+    sums: dict[tuple[int, int], list[float]] = {}
+    for row in cells:
+        found = sums.setdefault((row["cell"][across], row["cell"][up]), [0, 0.0])
+        found[0] += row["customers"]
+        found[1] += (row.get(money) if money else 0) or 0
+    return {
+        "scheme": source.scheme_title(name),
+        "axes": [_axis(source, name, axis, declared.get(axis, {}), max(row["cell"][axis] for row in cells)) for axis in axes],
+        "cells": [
+            {"x": x, "y": y, "customers": int(n), "revenue": spent if money else None, "per_head": share(spent, n) if money else None}
+            for (x, y), (n, spent) in sorted(sums.items())
+        ],
+    }  # fmt: skip
+
+
+def _axis(source: Source, scheme: str, axis: str, declared: Mapping[str, Any], highest: int) -> dict[str, Any]:
+    from kequn.report.rulebook import bands_of
+
+    bands = bands_of(source, scheme, axis, declared)
+    if declared.get("better") == "low":
+        bands = bands[::-1]
+    column = (source.manifest.get("cuts") or {}).get(scheme, {}).get(axis, {}).get("column")
+    return {
+        "id": axis, "title": text(declared.get("title"), axis), "column": source.column_title(column) if column else None,
+        "scores": max(highest, len(bands)), "bands": bands,
+    }  # fmt: skip
+
+
+def tiers(schemes: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+    """The value tiers, best first; a tier that nobody is in is left out."""
+    found = next((s for s in schemes if s["name"] == "value_tier"), None) or next((s for s in schemes if s["kind"] == "tiers"), None)
+    if found is None:
+        return None
+    filled = [{k: v for k, v in row.items() if k != "portrait"} for row in found["segments"] if row["customers"]]
+    return {"title": found["title"], "purpose": found["purpose"], "outside": found["outside"], "segments": filled} if filled else None
+
+
+def crossed(source: Source) -> dict[str, Any] | None:
+    """Value tier × life stage (or what comes nearest to it): customers and revenue per cell."""
+    other = next((name for name in CROSS_WITH if name in source.schemes), None)
+    if "value_tier" not in source.schemes or other is None:
+        return None
+    names = source.columns("profile")
+    money = next((m for m in ("revenue_12m", "monetary") if m in names), None)
+    sums = f"sum(p.{money})" if money else "NULL"
+    found = source.rows(
+        f"SELECT a.segment AS x, b.segment AS y, count(*) AS customers, {sums} AS revenue FROM assignment AS a "
+        "JOIN assignment AS b ON b.customer_id = a.customer_id AND b.scheme = ? JOIN profile AS p ON p.customer_id = a.customer_id "
+        "WHERE a.scheme = 'value_tier' GROUP BY ALL ORDER BY ALL",
+        [other],
+    )
+    used_x, used_y = ({row[side] for row in found} for side in ("x", "y"))
+    across = [name for name in source.schemes["value_tier"]["segments"] if name in used_x]
+    up = [name for name in source.schemes[other]["segments"] if name in used_y]
+    if len(across) < 2 or len(up) < 2:
+        return None
+    return {
+        "across": {"title": source.scheme_title("value_tier"), "segments": [source.segment_title("value_tier", name) for name in across]},
+        "up": {"title": source.scheme_title(other), "segments": [source.segment_title(other, name) for name in up]},
+        "cells": [
+            {"x": across.index(row["x"]), "y": up.index(row["y"]), "customers": row["customers"], "revenue": row["revenue"],
+             "per_head": share(row["revenue"], row["customers"])}
+            for row in found
+            if row["x"] in across and row["y"] in up
+        ],
+    }  # fmt: skip
+
+
+def portrait_gap(source: Source) -> Text | None:
+    """Why there are no portraits; None when there are."""
+    return None if source.has("portrait") else said("report.no_portrait")
+
+
+__all__ = ["action_scheme", "all_schemes", "crossed", "heat_map", "portrait_gap", "tiers"]
