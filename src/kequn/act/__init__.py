@@ -1,1 +1,36 @@
-"""ACT: playbooks, call lists, campaigns, tasks."""
+"""ACT: call lists, what came of them, and safe files for people; playbooks, campaigns and tasks."""
+
+from kequn.act.call_list import (
+    Call,
+    CallList,
+    CallRequest,
+    CallTables,
+    Playbooks,
+    Reach,
+    Widening,
+    call_list,
+    call_rows,
+    call_titles,
+    sentence,
+)
+from kequn.act.export import safe_cell, write_rows
+from kequn.act.outcomes import Outcome, read_outcomes, record_outcomes
+
+__all__ = [
+    "Call",
+    "CallList",
+    "CallRequest",
+    "CallTables",
+    "Outcome",
+    "Playbooks",
+    "Reach",
+    "Widening",
+    "call_list",
+    "call_rows",
+    "call_titles",
+    "read_outcomes",
+    "record_outcomes",
+    "safe_cell",
+    "sentence",
+    "write_rows",
+]

@@ -30,8 +30,8 @@ class Gate:
         """The outcome in words."""
         from kequn.i18n import say
 
-        counted = say(self.code, lang, needed=_plain(self.needed), found=_plain(self.found))
-        return counted if self.ok else say("predict.gate_short", lang, counted=counted)
+        code = "predict.gate_ok" if self.ok and self.needed else self.code
+        return say(code, lang, needed=_plain(self.needed), found=_plain(self.found))
 
 
 @dataclass(frozen=True)
