@@ -159,11 +159,12 @@ def dropout_warnings(
     """
     codes = []
     gain = log_likelihood - fit_nbd_history(history).log_likelihood
-    if gain < _NO_GAIN:
+    runs_away = bool(set(dropout) & set(found.extreme))
+    if gain < _NO_GAIN or (runs_away and gain < _UNPROVEN):
         codes.append("predict.clv_no_dropout")
     elif set(dropout) <= set(found.extreme):
         codes.append("predict.clv_equal_dropout")
-    elif set(dropout) & set(found.extreme):
+    elif runs_away:
         codes.append("predict.clv_extreme_dropout")
     if "r" in found.extreme or "alpha" in found.extreme:
         codes.append("predict.clv_equal_rates")

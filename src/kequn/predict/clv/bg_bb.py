@@ -20,7 +20,7 @@ from kequn.errors import ModelError
 from kequn.predict.clv.fit import Fit, WeakPrior, estimate
 from kequn.predict.clv.history import History
 from kequn.predict.clv.packing import aggregate
-from kequn.predict.clv.special import Array, broadcast, check_positive
+from kequn.predict.clv.special import Array, beta_mean, broadcast, check_positive
 
 WEAK = WeakPrior({"alpha": 1.0, "beta": 1.0, "gamma": 0.7, "delta": 3.0})
 
@@ -99,9 +99,13 @@ class BgBb:
         check_positive(rate=rate)
         used, last, all_ = broadcast(x, t_x, n)
         share = (self.alpha + used) / (self.alpha + self.beta + all_)
-        whole = self.gamma + self.delta + all_ + 1
-        # Euler: 2F1(1, b; c; y) = (1 - y)^-1 2F1(1, c - b; c; y / (y - 1)), whose sum is finite work for any rate
-        series = special.hyp2f1(1, self.gamma, whole, -1 / rate) / rate
+        # ₂F₁(1, δ+n+1; γ+δ+n+1; 1/(1+d)) / (1+d) = E[1 / (d + θ)], θ ~ Beta(γ, δ+n+1): sums of no length, no overflow
+        ends, where = np.unique(all_, return_inverse=True)
+        one = np.ones_like(ends)
+        series = beta_mean(
+            lambda p: 1 / (rate + p), one / rate, rate * one, self.gamma * one, self.delta + ends + 1
+        )
+        series = series[where].reshape(all_.shape)
         return np.asarray(self.p_alive(used, last, all_) * share * series)
 
     def pmf(self, k: ArrayLike, n: ArrayLike) -> Array:

@@ -120,7 +120,7 @@ class Packed:
         them sparse, so those are sorted apart.
         """
         total = len(self.columns[0])
-        bins = min(_MOST_BINS, max(1 << 22, 4 * total))
+        bins = min(_MOST_BINS, max(1 << 16, 4 * total))
         counted = np.zeros(0, dtype=np.int64)
         apart = []
         dense_x = bins // (self.last_bins * self.age_bins)

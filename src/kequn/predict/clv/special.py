@@ -5,6 +5,7 @@ Only formulas that scipy lacks or computes with NaN stand here; everything works
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
 
 import numpy as np
@@ -109,27 +110,35 @@ def purchases_until_dropout(
 
 
 def _integrate_over_dropout(shape: Array, y: Array, a: Array, b: Array) -> Array:
-    """E[(1 - (1 + p y)^-R) / p] over p ~ Beta(a, b) by Gauss-Legendre panels in ln(p / (1 - p)).
+    """E[(1 - (1 + p y)^-R) / p] over p ~ Beta(a, b), where the closed form fails."""
 
-    Left of the panels the integrand is the constant R y, so that part is R y times a beta probability.
+    def bought(p: Array) -> Array:
+        with np.errstate(over="ignore"):
+            return np.asarray(-np.expm1(-shape * np.log1p(p * y)) / np.maximum(p, _TINY))
+
+    return beta_mean(bought, shape * y, 1 / (1 + y * (shape + 1)), a, b)
+
+
+def beta_mean(function: Callable[[Array], Array], at_zero: Array, scale: Array, a: Array, b: Array) -> Array:
+    """E[function(p)] over p ~ Beta(a, b) by Gauss-Legendre panels in the log-odds of p.
+
+    `function` falls from `at_zero` at p = 0, where it is flat up to a small part of `scale`: left of the panels it is
+    that constant, so the part there is `at_zero` times a beta probability.
     """
     points, weights = composite_legendre(24, 12)
     # The density of the log-odds peaks at ln(a/b), is bell-shaped there and falls like e^(a·) to the left, at least
     # like e^(-b·) to the right; 45 e-foldings out there is nothing left to add.
     peak, bell = np.log(a / b), 12 * np.sqrt(1 / a + 1 / b)
-    flat = np.log(1e-13) - np.log1p(y * (shape + 1))
+    flat = np.log(1e-13 * scale)
     low = np.maximum(np.minimum(flat, peak - 5), peak - bell - 45 / a)
     high = np.minimum(peak + bell + 45 / b, np.maximum(peak, 0) + 45 / np.minimum(b, 1.0) + 5)
     high = np.where(b > 60, np.minimum(high, np.log(np.maximum(a, 1) / b) + np.log(60.0) + 3), high)
-    total = shape * y * special.betainc(a, b, special.expit(low))
+    total = at_zero * special.betainc(a, b, special.expit(low))
     norm = special.betaln(a, b)
     for point, weight in zip(points, weights, strict=True):
         odds = low + (high - low) * point
-        p = special.expit(odds)
         density = np.exp(a * special.log_expit(odds) + b * special.log_expit(-odds) - norm)
-        with np.errstate(over="ignore"):
-            bought = -np.expm1(-shape * np.log1p(p * y)) / np.maximum(p, _TINY)
-        total += weight * (high - low) * density * bought
+        total = total + weight * (high - low) * density * function(special.expit(odds))
     return np.asarray(total)
 
 
