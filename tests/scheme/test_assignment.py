@@ -354,7 +354,6 @@ def test_staying_minimum_days_and_overrides(engine: Engine, tmp_path: Path) -> N
 
 def test_since_is_kept_over_many_batches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("kequn.scheme.members.BATCH_ROWS", 7)
-    monkeypatch.setattr("kequn.scheme.members.batches.__defaults__", (None, 7))
     engine = open_engine(EngineSettings())
     first, second = random_people(1, 60), random_people(2, 70)
     early = date(2026, 10, 1)

@@ -88,13 +88,13 @@ def test_a_planted_difference_is_found_and_chance_is_not(tmp_path: Path) -> None
     assert not any(row["significant"] for row in of(found.table, dimension="monetary"))
 
 
-def test_p_values_are_those_of_a_chi_square_without_correction() -> None:
-    from kequn.scheme.portrait import _p_value
+def testp_values_are_those_of_a_chi_square_without_correction() -> None:
+    from kequn.scheme.portrait import p_value
 
     for count, size, others, rest in ((30, 100, 200, 1_000), (14, 40, 90, 100), (50, 100, 500, 1_000)):
         expected = chi2_contingency([[count, size - count], [others, rest - others]], correction=False)[1]
-        assert _p_value(count, size, others, rest) == pytest.approx(expected)
-    assert _p_value(1, 4, 10, 1_000) is None
+        assert p_value(count, size, others, rest) == pytest.approx(expected)
+    assert p_value(1, 4, 10, 1_000) is None
 
 
 @given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=40))

@@ -115,7 +115,9 @@ def assign(
     layers.refine(usable)
     wide = _write_wide(engine, layers, work)
     expected = _expected(engine, layers)
-    members = write_members(wide, layers, as_of, folder, before)
+    measures = [layers.catalog.columns[name] for name in MEASURES if name in layers.catalog.columns]
+    measures = [measure for measure in measures if measure.type in {"money", "integer"}]
+    members = write_members(wide, layers, as_of, folder, before, [measure.name for measure in measures])
     results = {}
     for name, bound in layers.bound.items():
         found = members[name]
@@ -138,10 +140,9 @@ def assign(
             {parent: inner for (owner, parent), inner in layers.inside.items() if owner == name},
         )  # fmt: skip
     engine.view("_kequn_wide", Parquet(wide))
-    measures = [layers.catalog.columns[name] for name in MEASURES if name in layers.catalog.columns]
     return Assignment(
         wide, results, unavailable,
-        segment_table(engine, "_kequn_wide", results, measures, catalog.minor_unit_digits),
+        segment_table(results, members, measures, catalog.minor_unit_digits),
         cell_table(engine, "_kequn_wide", results, measures, catalog.minor_unit_digits),
         layers.catalog,
     )  # fmt: skip

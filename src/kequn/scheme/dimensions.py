@@ -1,7 +1,7 @@
 """Columns of the profile as small codes: text by its most frequent values, numbers by quantile bins of a sample.
 
 A portrait counts codes, so a million customers and a hundred columns cost bytes and seconds. Counts are exact; only where
-the bins of a number lie comes from the sample.
+the bins of a number lie comes from a sample of a few row groups.
 """
 
 from __future__ import annotations
@@ -23,11 +23,13 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 SAMPLE_ROWS = 50_000
-FINE = 250
-COARSE = 5
+SAMPLE_GROUPS = 3
+BINS = 5
 MOST_LABELS = 24
 FEW_VALUES = 8
-MISSING, OTHER = 0, 255
+CODES = 32
+"""Codes of a dimension lie below this; 0 is missing."""
+MISSING = 0
 NUMBERS = frozenset({"integer", "number", "money", "decimal"})
 
 
@@ -42,32 +44,30 @@ class Bin:
 
 @dataclass(frozen=True)
 class Dimension:
-    """How one column becomes codes. `coarse` maps each of 256 fine codes to a shown bin, -1 for missing."""
+    """How one column becomes codes: 0 for missing, else 1 + the place of its bin."""
 
     name: str
     column: Column
-    labels: pa.Array | None
-    cuts: NDArray[np.float64] | None
-    coarse: NDArray[np.int16]
     bins: tuple[Bin, ...]
+    labels: pa.Array | None = None
+    edges: tuple[float, ...] = ()
     scale: float = 1.0
 
-    def codes(self, values: pa.Array) -> NDArray[np.uint8]:
-        """One code per row: 0 missing, 1 … 254 the fine bin or the label, 255 another label."""
-        if self.labels is not None:
-            text = values.cast(pa.string())
-            found = pc.fill_null(pc.add(pc.index_in(text, value_set=self.labels), 1), OTHER)
-            return np.asarray(pc.if_else(pc.is_null(text), MISSING, found).cast(pa.uint8()))
-        assert self.cuts is not None
-        numbers = as_numbers(values)
-        codes = np.searchsorted(self.cuts, numbers, side="left") + 1
-        codes[np.isnan(numbers)] = MISSING
-        return codes.astype(np.uint8)
+    @property
+    def is_number(self) -> bool:
+        return self.labels is None
 
-    def number(self, fine: int) -> float:
-        """The value that stands for a fine bin: its upper end, in major units."""
-        assert self.cuts is not None
-        return float(self.cuts[min(fine - 1, len(self.cuts) - 1)]) * self.scale
+    def codes(self, values: pa.Array, numbers: NDArray[np.float64] | None) -> NDArray[np.uint8]:
+        """One code per row; `numbers` are the values of a numeric column, NaN for missing."""
+        if numbers is None:
+            text = values.cast(pa.string())
+            found = pc.fill_null(pc.add(pc.index_in(text, value_set=self.labels), 1), len(self.bins))
+            return np.asarray(pc.if_else(pc.is_null(text), MISSING, found).cast(pa.uint8()))
+        codes = np.ones(len(numbers), dtype=np.uint8)
+        for edge in self.edges:
+            codes += numbers > edge
+        codes[np.isnan(numbers)] = MISSING
+        return codes
 
 
 def as_numbers(values: pa.Array) -> NDArray[np.float64]:
@@ -75,16 +75,21 @@ def as_numbers(values: pa.Array) -> NDArray[np.float64]:
     return np.asarray(values.cast(pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)
 
 
-def sample(files: Sequence[Path], columns: Sequence[str], rows: int = SAMPLE_ROWS) -> pa.Table:
-    """Every k-th row, so that about `rows` remain; the same rows every time."""
-    total = sum(pq.read_metadata(file).num_rows for file in files)
-    step = max(1, total // rows)
-    kept, offset = [], 0
-    for batch in read(files, columns):
-        first = (-offset) % step
-        kept.append(batch.take(pa.array(np.arange(first, batch.num_rows, step))))
-        offset += batch.num_rows
-    return pa.Table.from_batches(kept) if kept else pa.table({name: [] for name in columns})
+def sample(files: Sequence[Path], columns: Sequence[str]) -> pa.Table:
+    """Up to SAMPLE_ROWS rows, evenly from a few row groups spread over all files; the same rows every time."""
+    groups = [(file, place) for file in files for place in range(pq.read_metadata(file).num_row_groups)]
+    places = (
+        sorted({round(step) for step in np.linspace(0, len(groups) - 1, SAMPLE_GROUPS)}) if groups else []
+    )
+    tables = []
+    for file, group in (groups[place] for place in places):
+        with pq.ParquetFile(file) as parquet:
+            table = parquet.read_row_group(group, columns=list(columns))
+        step = max(1, table.num_rows * len(places) // SAMPLE_ROWS)
+        tables.append(table.take(pa.array(np.arange(0, table.num_rows, step))))
+    return (
+        pa.concat_tables(tables) if tables else pa.table({name: pa.array([], pa.null()) for name in columns})
+    )
 
 
 def read(files: Sequence[Path], columns: Sequence[str], rows: int = 65_536) -> Iterator[pa.RecordBatch]:
@@ -107,41 +112,34 @@ def dimension(column: Column, values: pa.ChunkedArray, digits: int) -> Dimension
     if not counts or (len(counts) > 10 * MOST_LABELS and counts[0]["counts"] < 0.02 * len(values)):
         return None  # names, addresses, ids: every customer has another one
     labels = [row["values"] for row in counts[:MOST_LABELS]]
-    coarse = np.full(256, -1, dtype=np.int16)
-    coarse[1 : len(labels) + 1] = np.arange(len(labels))
-    bins = [Bin(label) for label in labels]
-    coarse[OTHER] = len(bins)
-    return Dimension(column.name, column, pa.array(labels, pa.string()), None, coarse, (*bins, Bin("…")))
+    bins = (*(Bin(label) for label in labels), Bin("…"))
+    return Dimension(column.name, column, bins, pa.array(labels, pa.string()))
 
 
 def _numeric(column: Column, values: pa.ChunkedArray, digits: int) -> Dimension | None:
     scale = 10.0**-digits if column.type == "money" and pa.types.is_integer(values.type) else 1.0
     known = as_numbers(values.combine_chunks())
     known = np.sort(known[~np.isnan(known)])
-    if not len(known):
+    distinct = np.unique(known)
+    if len(distinct) < 2:
         return None
-    places = np.ceil(np.arange(1, FINE + 1) / FINE * len(known)).astype(int) - 1
-    cuts = np.unique(known[places])
-    if len(cuts) < 2:
-        return None
-    cuts = cuts[:-1] if len(cuts) > FINE - 1 else cuts
-    if len(cuts) <= FEW_VALUES:
-        edges = cuts[:-1]
+    if len(distinct) <= FEW_VALUES:
+        edges = distinct[:-1]
     else:
-        edges = np.unique(known[np.ceil(np.arange(1, COARSE) / COARSE * len(known)).astype(int) - 1])
-        edges = edges[edges < cuts[-1]]
-    coarse = np.full(256, len(edges), dtype=np.int16)
-    coarse[MISSING] = -1
-    coarse[1 : len(cuts) + 1] = np.searchsorted(edges, cuts, side="left")
+        places = np.ceil(np.arange(1, BINS) / BINS * len(known)).astype(int) - 1
+        edges = np.unique(known[places])
+        edges = edges[edges < distinct[-1]]
     bounds: list[float | None] = [None, *(float(edge) for edge in edges), None]
-    bins = tuple(_bin(column, low, high, cuts, scale) for low, high in itertools.pairwise(bounds))
-    return Dimension(column.name, column, None, cuts, coarse, bins, scale)
+    bins = tuple(_bin(column, low, high, distinct, scale) for low, high in itertools.pairwise(bounds))
+    return Dimension(column.name, column, bins, None, tuple(float(edge) for edge in edges), scale)
 
 
 def _bin(
-    column: Column, low: float | None, high: float | None, cuts: NDArray[np.float64], scale: float
+    column: Column, low: float | None, high: float | None, distinct: NDArray[np.float64], scale: float
 ) -> Bin:
-    inside = cuts[(cuts > (-np.inf if low is None else low)) & (cuts <= (np.inf if high is None else high))]
+    inside = distinct[
+        (distinct > (-np.inf if low is None else low)) & (distinct <= (np.inf if high is None else high))
+    ]
     shown_low, shown_high = (None if edge is None else edge * scale for edge in (low, high))
     if (
         column.type == "integer"
@@ -167,4 +165,4 @@ def _written(value: float) -> str:
     return f"{int(rounded):,}" if rounded == int(rounded) else f"{rounded:,}"
 
 
-__all__ = ["MISSING", "Bin", "Dimension", "as_numbers", "dimension", "read", "sample"]
+__all__ = ["CODES", "MISSING", "Bin", "Dimension", "as_numbers", "dimension", "read", "sample"]

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -21,35 +22,39 @@ if TYPE_CHECKING:
     from kequn.scheme.layers import Layers
 
 BATCH_ROWS = 122_880
+TEXT = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
         ("customer_id", pa.string()),
-        ("scheme", pa.string()),
-        ("segment", pa.string()),
-        ("sub_segment", pa.string()),
+        ("scheme", TEXT),
+        ("segment", TEXT),
+        ("sub_segment", TEXT),
         ("since", pa.date32()),
-        ("rule_segment", pa.string()),
+        ("rule_segment", TEXT),
     ]
 )
+"""Dictionaries only on the way: the files hold plain text, so no reader needs to know."""
 
 
 @dataclass
 class Members:
-    """What the pass found for one scheme: rows written, customers seen, members per segment, digest."""
+    """What the pass found for one scheme: rows written, customers seen, and per segment members and sums of measures
+    (None where no member has a value); the digest of its members."""
 
     rows: int = 0
     total: int = 0
     digest: str = ""
     counts: Counter[str] = field(default_factory=Counter)
+    sums: dict[tuple[str, str], int | None] = field(default_factory=dict)
 
 
 def batches(
-    files: tuple[Path, ...], columns: list[str] | None = None, rows: int = BATCH_ROWS
+    files: tuple[Path, ...], columns: list[str] | None = None, text: list[str] | None = None
 ) -> Iterator[pa.RecordBatch]:
-    """Record batches of Parquet files, in order."""
+    """Record batches of Parquet files, in order; `text` columns come as dictionaries."""
     for file in files:
-        with pq.ParquetFile(file) as parquet:
-            yield from parquet.iter_batches(rows, columns=columns)
+        with pq.ParquetFile(file, read_dictionary=text) as parquet:
+            yield from parquet.iter_batches(BATCH_ROWS, columns=columns)
 
 
 class Past:
@@ -83,7 +88,12 @@ class Past:
 
 
 def write_members(
-    wide: tuple[Path, ...], layers: Layers, as_of: date, folder: Path, before: Mapping[str, Previous]
+    wide: tuple[Path, ...],
+    layers: Layers,
+    as_of: date,
+    folder: Path,
+    before: Mapping[str, Previous],
+    measures: Sequence[str],
 ) -> dict[str, Members]:
     """Write `folder/<scheme>-00000.parquet` for every scheme of `layers` from the sorted wide result.
 
@@ -94,31 +104,69 @@ def write_members(
     found = {name: Members() for name in names}
     hashes = {name: hashlib.sha256() for name in names}
     past = {name: Past(previous.files) for name, previous in before.items()}
-    writers = {
-        name: pq.ParquetWriter(folder / f"{name}-00000.parquet", SCHEMA, compression="zstd") for name in names
-    }
+    writers = {name: _writer(folder / f"{name}-00000.parquet") for name in names}
+    text = (
+        [name for name in pq.read_schema(wide[0]).names if name.startswith(("seg_", "sub_", "rule_"))]
+        if wide
+        else []
+    )
     last: str | None = None
     try:
-        for batch in batches(wide):
+        for batch in batches(wide, text=text):
             ids = batch.column("customer_id").cast(pa.string())
             if not len(ids):
                 continue
             last = _ascending(ids, last)
+            numbers = {name: batch.column(name) for name in measures}
             for name in names:
-                part = _rows(name, batch, ids, as_of, past.get(name))
-                members = found[name]
-                members.total += len(ids)
-                members.rows += part.num_rows
-                for count in pc.value_counts(part.column("segment")).to_pylist():
-                    members.counts[count["values"]] += count["counts"]
-                hashes[name].update(member_bytes(part.column("customer_id"), part.column("segment")))
-                writers[name].write_batch(part)
+                rows = _rows(name, batch, ids, as_of, past.get(name))
+                _sum_up(found[name], batch.column(f"seg_{name}"), numbers)
+                inside = (
+                    rows
+                    if rows.column("segment").null_count == 0
+                    else rows.filter(rows.column("segment").is_valid())
+                )
+                found[name].total += len(ids)
+                found[name].rows += inside.num_rows
+                hashes[name].update(member_bytes(inside.column("customer_id"), inside.column("segment")))
+                writers[name].write_batch(inside)
     finally:
         for writer in writers.values():
             writer.close()
     for name in names:
         found[name].digest = hashes[name].hexdigest()
     return found
+
+
+def _writer(file: Path) -> pq.ParquetWriter:
+    text = [each.name for each in SCHEMA if each.type == TEXT]
+    return pq.ParquetWriter(file, SCHEMA, compression="zstd", use_dictionary=text, store_schema=False)
+
+
+def _sum_up(members: Members, segment: pa.Array, numbers: Mapping[str, pa.Array]) -> None:
+    """Add a batch to the members and the sums of measures, exactly (in whole minor units)."""
+    coded = _dictionary(segment)
+    labels = coded.dictionary.to_pylist()
+    codes = np.asarray(pc.fill_null(coded.indices, len(labels))).astype(np.int64)
+    counts = np.bincount(codes, minlength=len(labels) + 1)
+    order = np.argsort(codes.astype(np.uint16), kind="stable")
+    ends = np.cumsum(counts)
+    for place, label in enumerate(labels):
+        if not counts[place]:
+            continue
+        members.counts[label] += int(counts[place])
+        rows = order[ends[place] - counts[place] : ends[place]]
+        for name, values in numbers.items():
+            part = values.take(pa.array(rows))
+            total = pc.sum(part).as_py()
+            if total is not None:
+                members.sums[label, name] = (members.sums.get((label, name)) or 0) + total
+            else:
+                members.sums.setdefault((label, name), None)
+
+
+def _dictionary(values: pa.Array) -> pa.DictionaryArray:
+    return values if pa.types.is_dictionary(values.type) else values.cast(pa.string()).dictionary_encode()
 
 
 def _ascending(ids: pa.Array, last: str | None) -> str:
@@ -131,37 +179,39 @@ def _ascending(ids: pa.Array, last: str | None) -> str:
 
 
 def _rows(name: str, batch: pa.RecordBatch, ids: pa.Array, as_of: date, past: Past | None) -> pa.RecordBatch:
-    """The rows of one scheme: customers in its scope."""
-    schema_names = set(batch.schema.names)
+    """One row per customer; customers outside the scheme's scope have no segment."""
+    there = set(batch.schema.names)
 
     def text(column: str, instead: pa.Array) -> pa.Array:
-        return batch.column(column).cast(pa.string()) if column in schema_names else instead
+        return _dictionary(batch.column(column)).cast(TEXT) if column in there else instead
 
-    segment = text(f"seg_{name}", pa.nulls(len(ids), pa.string()))
+    nothing = pa.nulls(len(ids), TEXT)
+    segment = text(f"seg_{name}", nothing)
     today = pa.repeat(pa.scalar(as_of, pa.date32()), len(ids))
     since = today
     if past is not None:
         was, began = past.of(ids)
-        same = pc.fill_null(pc.equal(was, segment), False)
+        same = pc.fill_null(pc.equal(was, segment.cast(pa.string())), False)
         since = pc.if_else(same, pc.coalesce(began, today), today)
+    scheme = pa.DictionaryArray.from_arrays(pa.repeat(pa.scalar(0, pa.int32()), len(ids)), pa.array([name]))
     columns: list[Any] = [
         ids,
-        pa.repeat(pa.scalar(name, pa.string()), len(ids)),
+        scheme,
         segment,
-        text(f"sub_{name}", pa.nulls(len(ids), pa.string())),
+        text(f"sub_{name}", nothing),
         since,
         text(f"rule_{name}", segment),
     ]
-    rows = pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
-    return rows if segment.null_count == 0 else rows.filter(pc.is_valid(segment))
+    return pa.RecordBatch.from_arrays(columns, schema=SCHEMA)
 
 
 def member_bytes(ids: pa.Array, segments: pa.Array) -> memoryview:
     """`customer_id,segment\\n` of each row, as UTF-8."""
     if not len(ids):
         return memoryview(b"")
-    lines = pc.binary_join_element_wise(pc.binary_join_element_wise(ids, segments, ","), "", "\n")
-    joined = lines.cast(pa.large_string())
+    coded = _dictionary(segments)
+    tails = pa.array([f",{label}\n" for label in coded.dictionary.to_pylist()], pa.string())
+    joined = pc.binary_join_element_wise(ids, tails.take(coded.indices), "").cast(pa.large_string())
     offsets = memoryview(joined.buffers()[1]).cast("q")
     return memoryview(joined.buffers()[2])[offsets[joined.offset] : offsets[joined.offset + len(joined)]]
 

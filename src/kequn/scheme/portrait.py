@@ -8,19 +8,31 @@ of the run keeps the share of false alarms among the significant ones below 5 %.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import erfc, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from kequn.errors import KequnError
 from kequn.i18n import title as worded
-from kequn.language import Catalog, Column
-from kequn.scheme.assignment import Assignment, SchemeResult
-from kequn.scheme.dimensions import MISSING, Dimension, dimension, read, sample
+from kequn.language import Catalog
+from kequn.scheme.assignment import Assignment
+from kequn.scheme.dimensions import (
+    CODES,
+    MISSING,
+    SAMPLE_ROWS,
+    Dimension,
+    as_numbers,
+    dimension,
+    read,
+    sample,
+)
+from kequn.scheme.tally import Tally, medians
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -29,8 +41,7 @@ NOT_DESCRIBING = frozenset({"customer_id", "referred_by", "company_id", "name", 
 FALSE_ALARMS = 0.05
 LEAST_EXPECTED = 5
 """Below this many expected customers a share is not judged."""
-KEPT = 20
-OUTSIDE = 255
+CANDIDATES = 200
 SCHEMA = pa.schema(
     [
         ("scheme", pa.string()), ("segment", pa.string()), ("dimension", pa.string()), ("title_zh", pa.string()),
@@ -49,21 +60,29 @@ TYPICAL = pa.schema(
 
 @dataclass(frozen=True)
 class Portrait:
-    """`table`: one row per scheme, segment, dimension and value. `typical`: the median or the most frequent value of each
-    dimension, and the id of a member who comes closest to all of them."""
+    """`table`: one row per scheme, segment, dimension and value that occurs. `typical`: per segment and dimension the most
+    frequent value, or for a number the bin and value of the median (of every k-th customer), and the id of a member who
+    comes closest to all of them."""
 
     table: pa.Table
     typical: pa.Table
 
 
 @dataclass
-class _Tally:
-    """Counts of one scheme: segment × 256 codes for each dimension, and a few members to choose an example from."""
+class _Kept:
+    """Every k-th customer as a whole: numbers, codes, segments. Enough for medians and for an example."""
 
-    result: SchemeResult
-    labels: pa.Array
-    joint: dict[str, NDArray[np.int64]]
-    candidates: dict[int, list[tuple[str, NDArray[np.int16]]]]
+    step: int
+    offset: int = 0
+    ids: list[str] = field(default_factory=list)
+    numbers: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
+    codes: dict[str, list[NDArray[np.uint8]]] = field(default_factory=dict)
+    segments: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
+
+    def rows(self, count: int) -> slice:
+        first = (-self.offset) % self.step
+        self.offset += count
+        return slice(first, None, self.step)
 
 
 def portrait(profile: Sequence[Path], assignment: Assignment, catalog: Catalog) -> Portrait:
@@ -73,52 +92,56 @@ def portrait(profile: Sequence[Path], assignment: Assignment, catalog: Catalog) 
     customer, the same customers as `assignment.wide`; `catalog` says which columns to describe by.
     Raises KequnError `scheme.portrait_rows` when the two don't list the same customers.
     """
-    columns = [column for name, column in catalog.columns.items() if _describes(name, profile)]
-    dimensions = _dimensions(profile, columns, catalog.minor_unit_digits)
-    schemes = list(assignment.results)
-    tallies = {name: _tally(assignment.results[name], dimensions, assignment.results) for name in schemes}
-    seen = [f"seg_{name}" for name in schemes]
-    for ids, left, right in _together(profile, [d.name for d in dimensions], assignment.wide, seen):
-        codes = {d.name: d.codes(left.column(d.name)) for d in dimensions}
-        segments = {
-            name: _segment_codes(right.column(f"seg_{name}"), tallies[name].labels) for name in schemes
-        }
-        for name, tally in tallies.items():
-            _count(
-                tally,
-                segments[name],
-                codes,
-                {f"seg_{other}": segments[other] for other in schemes if other != name},
-            )
-            _keep(tally, segments[name], ids, codes, dimensions)
-    rows = [row for name in schemes for row in _rows(name, tallies[name], dimensions, assignment.results)]
-    typical = [row for name in schemes for row in _typical(name, tallies[name], dimensions)]
-    return Portrait(_judged(rows), pa.Table.from_pylist(typical, TYPICAL))
+    dimensions = _dimensions(profile, catalog)
+    labels = {name: pa.array(list(result.counts), pa.string()) for name, result in assignment.results.items()}
+    sizes = {name: len(each) for name, each in labels.items()}
+    codes = {d.name: CODES for d in dimensions} | {f"seg_{name}": size + 1 for name, size in sizes.items()}
+    tally = Tally(sizes, codes)
+    kept = _Kept(max(1, sum(pq.read_metadata(file).num_rows for file in profile) // SAMPLE_ROWS))
+    for ids, left, right in _together(
+        profile, [d.name for d in dimensions], assignment.wide, [f"seg_{name}" for name in labels]
+    ):
+        segments = {name: _segment_codes(right.column(f"seg_{name}"), labels[name]) for name in labels}
+        rows = kept.rows(len(ids))
+        kept.ids += ids.take(pa.array(np.arange(len(ids))[rows])).to_pylist()
+        for name, values in segments.items():
+            kept.segments.setdefault(name, []).append(values[rows])
+        tally.count(segments, _coded(left, dimensions, segments, kept, rows))
+    table = _judged([row for name in labels for row in _rows(name, tally, dimensions, assignment)])
+    typical = [
+        row for name in labels for row in _typical(name, tally, dimensions, kept, labels[name].to_pylist())
+    ]
+    return Portrait(table, pa.Table.from_pylist(typical, TYPICAL))
 
 
-def _describes(name: str, profile: Sequence[Path]) -> bool:
-    import pyarrow.parquet as pq
-
-    return name not in NOT_DESCRIBING and bool(profile) and name in pq.read_schema(profile[0]).names
-
-
-def _dimensions(profile: Sequence[Path], columns: Sequence[Column], digits: int) -> list[Dimension]:
+def _dimensions(profile: Sequence[Path], catalog: Catalog) -> list[Dimension]:
+    there = set(pq.read_schema(profile[0]).names) if profile else set()
+    columns = [c for name, c in catalog.columns.items() if name in there and name not in NOT_DESCRIBING]
     if not columns:
         return []
     rows = sample(profile, [column.name for column in columns])
-    found = (dimension(column, rows.column(column.name), digits) for column in columns)
+    found = (dimension(column, rows.column(column.name), catalog.minor_unit_digits) for column in columns)
     return [each for each in found if each is not None]
 
 
-def _tally(
-    result: SchemeResult, dimensions: Sequence[Dimension], others: Mapping[str, SchemeResult]
-) -> _Tally:
-    labels = pa.array(list(result.counts)[: OUTSIDE - 1], pa.string())
-    names = [d.name for d in dimensions] + [
-        f"seg_{name}" for name in others if name != result.bound.scheme.name
-    ]
-    joint = {name: np.zeros((len(labels), 256), dtype=np.int64) for name in names}
-    return _Tally(result, labels, joint, {place: [] for place in range(len(labels))})
+def _coded(
+    batch: pa.RecordBatch,
+    dimensions: Sequence[Dimension],
+    segments: Mapping[str, NDArray[np.int64]],
+    kept: _Kept,
+    rows: slice,
+) -> Iterator[tuple[str, NDArray[Any]]]:
+    """The codes of one batch, dimension by dimension, then of the other schemes; a few rows are kept on the way."""
+    for each in dimensions:
+        values = batch.column(each.name)
+        numbers = as_numbers(values) if each.is_number else None
+        codes = each.codes(values, numbers)
+        if numbers is not None:
+            kept.numbers.setdefault(each.name, []).append(numbers[rows])
+        kept.codes.setdefault(each.name, []).append(codes[rows])
+        yield each.name, codes
+    for name, place in segments.items():
+        yield f"seg_{name}", place
 
 
 def _together(
@@ -144,90 +167,49 @@ def _together(
         a, b = a.slice(rows), b.slice(rows)
 
 
-def _segment_codes(values: pa.Array, labels: pa.Array) -> NDArray[np.uint8]:
+def _segment_codes(values: pa.Array, labels: pa.Array) -> NDArray[np.int64]:
     found = pc.index_in(values.cast(pa.string()), value_set=labels)
-    return np.asarray(pc.fill_null(found, OUTSIDE).cast(pa.uint8()))
-
-
-def _count(
-    tally: _Tally,
-    segment: NDArray[np.uint8],
-    codes: Mapping[str, NDArray[np.uint8]],
-    others: Mapping[str, NDArray[np.uint8]],
-) -> None:
-    inside = segment != OUTSIDE
-    everybody = bool(inside.all())
-    base = (segment if everybody else segment[inside]).astype(np.int32) * 256
-    size = len(tally.labels) * 256
-    for name, values in (*codes.items(), *others.items()):
-        joined = base + (values if everybody else values[inside])
-        tally.joint[name] += np.bincount(joined, minlength=size).reshape(-1, 256)
-
-
-def _keep(
-    tally: _Tally,
-    segment: NDArray[np.uint8],
-    ids: pa.Array,
-    codes: Mapping[str, NDArray[np.uint8]],
-    dimensions: Sequence[Dimension],
-) -> None:
-    """A few members of each segment from this batch, with their shown bins."""
-    for place, kept in tally.candidates.items():
-        if len(kept) >= 10 * KEPT:
-            continue
-        for row in np.flatnonzero(segment == place)[:KEPT]:
-            bins = np.array([d.coarse[codes[d.name][row]] for d in dimensions], dtype=np.int16)
-            kept.append((ids[int(row)].as_py(), bins))
+    return np.asarray(pc.fill_null(found, len(labels)).cast(pa.int64()))
 
 
 def _rows(
-    name: str, tally: _Tally, dimensions: Sequence[Dimension], results: Mapping[str, SchemeResult]
+    name: str, tally: Tally, dimensions: Sequence[Dimension], assignment: Assignment
 ) -> Iterator[dict[str, Any]]:
+    segments = list(assignment.results[name].counts)
     for each in dimensions:
-        shown = _coarse(tally.joint[each.name], each.coarse, len(each.bins))
-        head = {
-            "dimension": each.name,
-            "title_zh": worded(dict(each.column.title), "zh"),
-            "title_en": worded(dict(each.column.title), "en"),
-        }
-        values = [(b.label, b.low, b.high) for b in each.bins]
-        yield from _compared(name, tally, head, values, shown)
-    for other, result in results.items():
-        if other == name:
-            continue
-        shown = tally.joint[f"seg_{other}"][:, : len(result.counts)]
-        spec = result.bound.spec
-        head = {
-            "dimension": f"seg_{other}",
-            "title_zh": worded(spec.title, "zh") or other,
-            "title_en": worded(spec.title, "en") or other,
-        }
-        yield from _compared(
-            name, tally, head, [(segment, None, None) for segment in result.counts][: shown.shape[1]], shown
-        )
-
-
-def _coarse(joint: NDArray[np.int64], coarse: NDArray[np.int16], bins: int) -> NDArray[np.int64]:
-    shown = np.zeros((joint.shape[0], bins), dtype=np.int64)
-    for place in range(bins):
-        shown[:, place] = joint[:, coarse == place].sum(axis=1)
-    return shown
+        titles = dict(each.column.title)
+        head = {"dimension": each.name, "title_zh": worded(titles, "zh"), "title_en": worded(titles, "en")}
+        shown = tally.of(name, each.name)[:, MISSING + 1 : len(each.bins) + 1]
+        yield from _compared(name, segments, head, [(b.label, b.low, b.high) for b in each.bins], shown)
+    for other, result in assignment.results.items():
+        if other != name:
+            titles = dict(result.bound.spec.title)
+            head = {
+                "dimension": f"seg_{other}",
+                "title_zh": worded(titles, "zh") or other,
+                "title_en": worded(titles, "en") or other,
+            }
+            shown = tally.of(name, f"seg_{other}")[:, : len(result.counts)]
+            yield from _compared(
+                name, segments, head, [(segment, None, None) for segment in result.counts], shown
+            )
 
 
 def _compared(
     name: str,
-    tally: _Tally,
+    segments: Sequence[str],
     head: Mapping[str, Any],
     values: Sequence[tuple[str, float | None, float | None]],
     shown: NDArray[np.int64],
 ) -> Iterator[dict[str, Any]]:
     """Shares among customers whose value is known, against everybody else in the scheme."""
-    sizes, totals = shown.sum(axis=1), shown.sum(axis=0)
-    everybody = int(sizes.sum())
-    for place, segment in enumerate(tally.labels.to_pylist()):
-        size, rest = int(sizes[place]), everybody - int(sizes[place])
-        for position, (label, low, high) in enumerate(values):
-            count, total = int(shown[place, position]), int(totals[position])
+    sizes, totals = shown.sum(axis=1).tolist(), shown.sum(axis=0).tolist()
+    everybody = sum(sizes)
+    for segment, size, counts in zip(segments, sizes, shown.tolist(), strict=True):
+        rest = everybody - size
+        for position, ((label, low, high), count, total) in enumerate(
+            zip(values, counts, totals, strict=True)
+        ):
             if not total:
                 continue
             share = count / size if size else None
@@ -236,19 +218,17 @@ def _compared(
                 "scheme": name, "segment": segment, **head, "position": position, "value": label, "low": low, "high": high,
                 "customers": count, "share": share, "rest_share": rest_share,
                 "lift": share / rest_share if share is not None and rest_share else None,
-                "p": _p_value(count, size, total - count, rest),
+                "p": p_value(count, size, total - count, rest),
             }  # fmt: skip
 
 
-def _p_value(count: int, size: int, others: int, rest: int) -> float | None:
-    """Two-sided p of equal shares (pooled z); None where too few are expected to tell."""
+def p_value(count: int, size: int, others: int, rest: int) -> float | None:
+    """Two-sided p of equal shares `count / size` and `others / rest` (pooled z); None where too few are expected to tell."""
     if not size or not rest:
         return None
     pooled = (count + others) / (size + rest)
     if min(size, rest) * min(pooled, 1 - pooled) < LEAST_EXPECTED:
         return None
-    from math import erfc, sqrt
-
     z = (count / size - others / rest) / sqrt(pooled * (1 - pooled) * (1 / size + 1 / rest))
     return erfc(abs(z) / sqrt(2))
 
@@ -272,32 +252,49 @@ def _judged(rows: list[dict[str, Any]]) -> pa.Table:
     return pa.Table.from_pylist(rows, SCHEMA)
 
 
-def _typical(name: str, tally: _Tally, dimensions: Sequence[Dimension]) -> Iterator[dict[str, Any]]:
-    for place, segment in enumerate(tally.labels.to_pylist()):
-        modes, found = [], []
-        for each in dimensions:
-            counts = tally.joint[each.name][place].copy()
-            counts[MISSING] = 0
-            total = int(counts.sum())
-            if not total:
-                modes.append(-2)
-                continue
-            fine = (
-                int(np.searchsorted(np.cumsum(counts), (total + 1) // 2))
-                if each.cuts is not None
-                else int(counts.argmax())
-            )
-            modes.append(int(each.coarse[fine]))
-            number = each.number(fine) if each.cuts is not None else None
-            found.append((each.name, each.bins[each.coarse[fine]].label, number))
-        wanted = np.array(modes, dtype=np.int16)
-        near = [(-int((bins == wanted).sum()), key) for key, bins in tally.candidates[place]]
-        example = min(near)[1] if near else None
-        for dimension_name, value, number in found:
-            yield {
-                "scheme": name, "segment": segment, "dimension": dimension_name, "value": value, "number": number,
-                "example_customer_id": example,
-            }  # fmt: skip
+def _typical(
+    name: str, tally: Tally, dimensions: Sequence[Dimension], kept: _Kept, segments: Sequence[str]
+) -> Iterator[dict[str, Any]]:
+    owners = np.concatenate(kept.segments[name]) if kept.segments else np.zeros(0, dtype=np.int64)
+    wanted = np.zeros((len(dimensions), len(segments)), dtype=np.int64)
+    numbers: dict[str, Sequence[float | None]] = {}
+    for row, each in enumerate(dimensions):
+        counts = tally.of(name, each.name)[:, MISSING + 1 :]
+        if each.is_number:  # the bin in which the middle customer lies
+            middle = (counts.sum(axis=1, keepdims=True) + 1) // 2
+            wanted[row] = (np.cumsum(counts, axis=1) < middle).sum(axis=1) + 1
+            numbers[each.name] = medians(np.concatenate(kept.numbers[each.name]), owners, len(segments))
+        else:
+            wanted[row] = counts.argmax(axis=1) + 1
+        wanted[row][counts.sum(axis=1) == 0] = -1
+    for place, segment in enumerate(segments):
+        example = _example(np.flatnonzero(owners == place), wanted[:, place], dimensions, kept)
+        for row, each in enumerate(dimensions):
+            if wanted[row, place] > 0:
+                number = numbers[each.name][place] if each.is_number else None
+                yield {
+                    "scheme": name, "segment": segment, "dimension": each.name, "value": each.bins[wanted[row, place] - 1].label,
+                    "number": None if number is None else number * each.scale, "example_customer_id": example,
+                }  # fmt: skip
 
 
-__all__ = ["Portrait", "adjusted", "portrait"]
+def _example(
+    rows: NDArray[np.int64], wanted: NDArray[np.int64], dimensions: Sequence[Dimension], kept: _Kept
+) -> str | None:
+    """The member among those kept who shares most typical values; the smallest id of several."""
+    if not len(rows):
+        return None
+    rows = rows[:: max(1, len(rows) // CANDIDATES)]
+    agreeing = np.zeros(len(rows), dtype=np.int64)
+    for value, each in zip(wanted, dimensions, strict=True):
+        agreeing += _whole(kept.codes, each.name)[rows] == value
+    return kept.ids[int(rows[agreeing.argmax()])]
+
+
+def _whole(parts: dict[str, list[NDArray[np.uint8]]], name: str) -> NDArray[np.uint8]:
+    if len(parts[name]) > 1:
+        parts[name] = [np.concatenate(parts[name])]
+    return parts[name][0]
+
+
+__all__ = ["Portrait", "adjusted", "p_value", "portrait"]

@@ -17,32 +17,30 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from kequn.scheme.assignment import SchemeResult
+    from kequn.scheme.members import Members
 
 
 def segment_table(
-    engine: Engine,
-    relation: str,
     results: Mapping[str, SchemeResult],
+    members: Mapping[str, Members],
     measures: Sequence[Column],
     digits: int,
 ) -> pa.Table:
     """One row per scheme and segment, in order, empty ones too: size, share, sums of measures (money in major units)."""
     import pyarrow as pa
 
-    sums = _sums(engine, relation, results, measures)
     rows = []
     for name, result in results.items():
         cuts = json.dumps(dict(result.bound.cuts), ensure_ascii=False, sort_keys=True, default=str)
         for position, segment in enumerate(result.bound.scheme.segments):
             customers = result.counts[segment.id]
-            found = sums.get((name, segment.id), {})
             rows.append(
                 {
                     "scheme": name, "position": position, "segment": segment.id,
                     "title_zh": worded(segment.title, "zh") or segment.id, "title_en": worded(segment.title, "en") or segment.id,
                     "owner": segment.owner or result.bound.spec.owner, "customers": customers,
                     "share": customers / result.customers if result.customers else None,
-                    **{m.name: _shown(found.get(m.name, 0), m, digits) for m in measures}, "cuts": cuts,
+                    **{m.name: _shown(_total(members[name], segment.id, m.name), m, digits) for m in measures}, "cuts": cuts,
                 }
             )  # fmt: skip
     return pa.Table.from_pylist(
@@ -112,29 +110,9 @@ def _totals(measures: Sequence[Column]) -> list[exp.Expr]:
     return [exp.alias_(count, "customers"), *sums]
 
 
-def _sums(
-    engine: Engine, relation: str, results: Mapping[str, SchemeResult], measures: Sequence[Column]
-) -> dict[tuple[str, str], dict[str, Any]]:
-    """Sums per scheme and segment, by one query over all schemes."""
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    query: exp.Query | None = None
-    for name in results:
-        segment = column(f"seg_{name}")
-        part = exp.select(
-            exp.alias_(exp.Literal.string(name), "scheme"),
-            exp.alias_(segment.copy(), "segment"),
-            *_totals(measures),
-        )
-        part = (
-            part.from_(relation)
-            .where(exp.Not(this=exp.Is(this=segment.copy(), expression=exp.Null())))
-            .group_by(segment)
-        )
-        query = part if query is None else exp.union(query, part, distinct=False, copy=False)
-    if query is not None:
-        for row in engine.sql(query).to_pylist():
-            found[row["scheme"], row["segment"]] = row
-    return found
+def _total(members: Members, segment: str, measure: str) -> int | None:
+    """The sum; 0 for a segment without members, None for one whose members have no value."""
+    return members.sums.get((segment, measure)) if members.counts.get(segment) else 0
 
 
 def _type(measure: Column) -> Any:
