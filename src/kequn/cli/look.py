@@ -245,18 +245,19 @@ def call_list(
     """先打给谁：按成交概率 × 价值排序 · Whom to call first: probability × value, cut to capacity."""
     from kequn.reading.calls import call_rows, write_calls
 
-    _, snapshot, lang = published(folder, lang)
+    workspace, snapshot, lang = published(folder, lang)
     with snapshot.connect() as con:
-        answer = call_rows(con, snapshot, target, capacity=capacity, owner=owner, lang=lang)
+        answer = call_rows(con, workspace, snapshot, target, capacity=capacity, owner=owner, lang=lang)
     if to is not None:
-        write_calls(answer, to)
+        keys = ("rank", "customer_id", "account_manager", "probability", "value", "expected_value", "offer", "sentence")
+        write_calls(answer, to, {key: say(f"summary.{key}", lang) for key in keys})
     if as_json:
         print_json(answer)
         return
     names = [say(f"summary.{key}", lang) for key in ("rank", "customer", "probability", "expected", "action")]
     body = [[r["rank"], r["customer_id"], percent(r["probability"]), count(r["expected_value"]), r["sentence"]] for r in answer["calls"]]
     print_table(say("summary.call_list", lang), names, body, right=(0, 2, 3))
-    widen = [[w["calls"], count(w["added"]), percent(w["conversion"])] for w in answer["widening"]]
+    widen = [[w["calls"], count(w["added_orders"]), percent(w["conversion"])] for w in answer["widening"]]
     print_table(say("summary.widening", lang), [say(f"summary.{key}", lang) for key in ("calls", "added", "conversion")], widen, right=(0, 1, 2))
 
 

@@ -142,7 +142,7 @@ def _steps(running: Running, now: datetime) -> RunResult:
         assignment = _assign(running, relation, plan, prediction, schemes)
     with running.clock.step("audience"):
         _audiences(running, assignment)
-    write_tables(running, plan, assignment, prediction)
+    write_tables(running, plan, assignment)
     snapshot = _publish(running, plan, assignment, prediction, customers, now)
     return RunResult(snapshot, assignment, len(plan.unavailable))
 

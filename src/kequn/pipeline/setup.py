@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import datetime
-from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from kequn.definitions import parse_yaml, save_text
@@ -28,10 +27,27 @@ MINIMUM_GAPS = 30
 
 
 def library_texts() -> dict[str, str]:
-    """The built-in schemes by file name."""
-    folder = resources.files("kequn.scheme.library")
-    names = sorted(entry.name for entry in folder.iterdir() if entry.name.endswith(".yaml") and entry.name.count(".") == 1)
-    return {name: (folder / name).read_text(encoding="utf-8") for name in names}
+    """The built-in schemes by file name, without the alternatives for workspaces with other data."""
+    from kequn.scheme.library import texts
+
+    return {name: text for name, text in texts().items() if name.count(".") == 1}
+
+
+def fitting_texts(workspace: Workspace, facts: Facts) -> dict[str, str]:
+    """The built-in schemes for the data at hand: of a scheme's alternatives the one that works."""
+    from kequn.pipeline.definitions import read_definitions
+    from kequn.pipeline.run import everything
+    from kequn.profile import Registry, catalog_of
+    from kequn.scheme.library import offer
+
+    digits = workspace.settings.minor_unit_digits
+    delivered = {name: dict(table.columns) for name, table in facts.tables.items()}
+    registry = Registry(read_definitions(workspace.folder).features)
+    as_of = (facts.last_order_at or datetime.now()).date()
+    plan = registry.plan(delivered, as_of, facts.history_start.date() if facts.history_start else None)
+    here = catalog_of(plan.columns, delivered, as_of, minor_unit_digits=digits)
+    chosen = {f"{file.split('.')[0]}.yaml": text for file, text in offer(everything(registry, delivered, as_of, digits), here).texts.items()}
+    return {**library_texts(), **chosen}
 
 
 def copy_library(workspace: Workspace, texts: Mapping[str, str] | None = None) -> list[str]:
@@ -89,8 +105,8 @@ def prepare(workspace: Workspace, now: datetime | None = None) -> dict[str, dict
     from kequn.pipeline.definitions import read_definitions
     from kequn.pipeline.run import read_facts
 
-    copy_library(workspace)
     facts = read_facts(workspace, read_definitions(workspace.folder), now or datetime.now(workspace.settings.zone))
+    copy_library(workspace, fitting_texts(workspace, facts))
     return propose_parameters(workspace, facts)
 
 

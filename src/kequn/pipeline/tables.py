@@ -9,21 +9,21 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from kequn.pipeline.run import Prediction, Running
+    from kequn.pipeline.run import Running
     from kequn.profile import ProfilePlan
     from kequn.scheme import Assignment
 
 SERVED_FACTS = ("orders", "order_lines", "products", "customers")
 
 
-def write_tables(running: Running, plan: ProfilePlan, assignment: Assignment, prediction: Prediction | None) -> None:
-    """segment, cell, quarantine, portrait, prediction and recommendation where there are any, then `serving.duckdb`."""
+def write_tables(running: Running, plan: ProfilePlan, assignment: Assignment) -> None:
+    """segment, cell, quarantine, portrait and typical, then `serving.duckdb`."""
     write_table(assignment.segments, running.draft.folder("segment"))
     if assignment.cells.num_rows:
         write_table(assignment.cells, running.draft.folder("cell"))
     _quarantine(running)
     with running.clock.step("portrait"):
-        _portraits(running, plan, assignment, prediction)
+        _portraits(running, plan, assignment)
     with running.clock.step("serving"):
         _serving(running)
 
@@ -45,13 +45,15 @@ def _quarantine(running: Running) -> None:
         write_table(pa.concat_tables(tables, promote_options="default"), running.draft.folder("quarantine"))
 
 
-def _portraits(running: Running, plan: ProfilePlan, assignment: Assignment, prediction: Prediction | None) -> None:
-    from kequn.scheme import portraits
+def _portraits(running: Running, plan: ProfilePlan, assignment: Assignment) -> None:
+    from kequn.language import Catalog
+    from kequn.scheme.portrait import portrait
 
-    extra = list(prediction.columns.values()) if prediction else []
-    columns = [item.as_column() for item in plan.columns if not item.hidden and item.name != "customer_id"]
-    table = portraits(running.draft.folder("profile"), assignment, [*columns, *extra])
-    write_table(table, running.draft.folder("portrait"))
+    columns = {item.name: item.as_column() for item in plan.columns if not item.hidden}
+    catalog = Catalog(columns, as_of=running.as_of, minor_unit_digits=running.digits)
+    drawn = portrait(running.draft.files("profile"), assignment, catalog)
+    write_table(drawn.table, running.draft.folder("portrait"))
+    write_table(drawn.typical, running.draft.folder("typical"))
 
 
 def _serving(running: Running) -> None:

@@ -1,0 +1,52 @@
+"""Members of a segment or audience as a file: CSV and Excel without live formulas, Parquet with types."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kequn.i18n import say, title
+from kequn.reading.members import members_query, parse_target
+
+if TYPE_CHECKING:
+    import duckdb
+
+BATCH = 10_000
+MEMBERSHIP = ("audience", "scheme", "segment", "sub_segment", "since")
+
+
+def export_members(
+    con: duckdb.DuckDBPyConnection, target: str, file: Path, manifest: Mapping[str, Any], lang: str
+) -> int:
+    """Write the members with their profile to `file` (`.csv`, `.xlsx` or `.parquet`); returns the rows.
+
+    Headings are titles in `lang` (Parquet keeps the names). Raises SnapshotError for an unknown target, ConfigError for
+    another ending, DataError for more rows than Excel holds.
+    """
+    from kequn.act.export import write_rows
+
+    sql, values = members_query(parse_target(con, target))
+    cursor = con.execute(sql, values)
+    names = [item[0] for item in cursor.description]
+    shown = [name for name in names if not name.startswith(("_t_", "seg_"))]
+    return write_rows(file, _dicts(cursor, names), headings(shown, manifest, lang))
+
+
+def headings(names: list[str], manifest: Mapping[str, Any], lang: str) -> dict[str, str]:
+    """Column name to heading; a title that two columns share is followed by the name."""
+    titles = {item["name"]: title(item["title"], lang) or item["name"] for item in manifest.get("columns", [])}
+    titles |= {name: say(f"summary.{name}", lang) for name in MEMBERSHIP if name != "sub_segment"}
+    titles["sub_segment"] = say("summary.sub_segment", lang)
+    wanted = {name: titles.get(name, name) for name in names}
+    twice = {text for text in wanted.values() if list(wanted.values()).count(text) > 1}
+    return {name: f"{text} ({name})" if text in twice else text for name, text in wanted.items()}
+
+
+def _dicts(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> Iterator[dict[str, Any]]:
+    while batch := cursor.fetchmany(BATCH):
+        for row in batch:
+            yield dict(zip(names, row, strict=True))
+
+
+__all__ = ["export_members", "headings"]

@@ -1,0 +1,139 @@
+"""Why is a customer in a segment, why not in another, and what is the nearest change that would move them?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from kequn.i18n import say, title
+from kequn.language import Catalog, Column
+from kequn.reading.customer import find_customer
+from kequn.reading.overview import check_segment, scheme_overview
+from kequn.reading.rows import has_table, rows
+from kequn.reading.rules import snapshot_catalog, snapshot_columns
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from kequn.scheme import Explanation, Scheme
+    from kequn.scheme.explanation import Part
+    from kequn.snapshot import Snapshot
+
+
+def run_schemes(manifest: Mapping[str, Any]) -> tuple[dict[str, Scheme], Catalog]:
+    """The schemes of a run, compiled from the texts its manifest keeps, and the catalog of that run."""
+    from kequn.pipeline.run import everything
+    from kequn.profile import Registry
+    from kequn.scheme import load_schemes
+
+    texts = {path: item["text"] for path, item in manifest["definitions"].items() if path.startswith("schemes/")}
+    as_of = date.fromisoformat(str(manifest["as_of"]))
+    here = snapshot_catalog(manifest)
+    whole = everything(Registry(), {}, as_of, here.minor_unit_digits)
+    catalog = Catalog({**whole.columns, **here.columns}, {}, whole.behaviours, as_of, here.minor_unit_digits)
+    return load_schemes(texts, catalog), here
+
+
+def customer_row(con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], customer_id: str) -> dict[str, Any]:
+    """A customer's profile row as schemes see it: predictions, segments and behaviour terms beside it."""
+    find_customer(con, customer_id)
+    row = rows(con, "SELECT * FROM profile WHERE customer_id = ?", [customer_id])[0]
+    if has_table(con, "prediction"):
+        found = rows(con, "SELECT * FROM prediction WHERE customer_id = ?", [customer_id])
+        row |= {name: value for name, value in (found[0] if found else {}).items() if name != "customer_id"}
+    sql = "SELECT scheme, segment FROM assignment WHERE customer_id = ?"
+    row |= {f"seg_{item['scheme']}": item["segment"] for item in rows(con, sql, [customer_id])}
+    return row
+
+
+def explanation(
+    con: duckdb.DuckDBPyConnection, snapshot: Snapshot, customer_id: str, scheme: str
+) -> tuple[Explanation, Scheme]:
+    """The full explanation of one scheme for one customer. Raises SnapshotError for an unknown name or id."""
+    from kequn.scheme import bind, explain
+
+    scheme_overview(con, scheme)
+    manifest = snapshot.manifest.model_dump(mode="json")
+    schemes, here = run_schemes(manifest)
+    hidden = {item.name: Column(item.name, item.type, item.title) for item in snapshot_columns(manifest) if item.hidden}
+    sight = Catalog({**here.columns, **hidden}, {}, here.behaviours, here.as_of, here.minor_unit_digits)
+    assert here.as_of is not None
+    usable = {name: schemes[name] for name in manifest["schemes"] if name in schemes}
+    bound = bind(schemes[scheme], sight, here.as_of, manifest["cuts"].get(scheme, {}), usable)
+    return explain(bound, customer_row(con, manifest, customer_id), here.as_of), schemes[scheme]
+
+
+def why_rows(
+    con: duckdb.DuckDBPyConnection, snapshot: Snapshot, customer_id: str, scheme: str, segment: str | None, lang: str
+) -> dict[str, Any]:
+    """The explanation in words: one sentence, the clauses (of one segment, or of all up to the decisive one), the change.
+
+    Returns `segment`, `rule_segment`, `sentence`, `clauses` (segment, clause, value, passed), `contributions`, `change`.
+    """
+    if segment is not None:
+        check_segment(con, scheme, segment)
+    found, declared = explanation(con, snapshot, customer_id, scheme)
+    titles = {item.id: title(item.title, lang) or item.id for item in declared.segments}
+    clauses = [clause for clause in found.clauses if segment is None or clause.segment == segment]
+    return {
+        "customer_id": customer_id,
+        "scheme": scheme,
+        "segment": found.segment,
+        "rule_segment": found.rule_segment,
+        "held_by": found.held_by,
+        "sentence": _sentence(found, titles, segment, lang),
+        "clauses": [
+            {"segment": titles.get(clause.segment, clause.segment), **line}
+            for clause in clauses
+            for line in _lines(clause.condition, lang)
+        ],
+        "contributions": [
+            {"item": title(item.title, lang) or item.item, "points": item.points, "most": item.most}
+            for item in found.contributions
+        ],
+        "change": _change(found, titles, segment, lang),
+    }
+
+
+def _sentence(found: Explanation, titles: Mapping[str, str], segment: str | None, lang: str) -> str:
+    if not found.in_scope or found.segment is None:
+        return say("why.outside", lang, id=found.customer_id)
+    here = titles.get(found.segment, found.segment)
+    if segment is None or segment == found.segment:
+        return say("why.inside", lang, id=found.customer_id, segment=here)
+    return say("why.elsewhere", lang, id=found.customer_id, segment=here, wanted=titles[segment])
+
+
+def _lines(part: Part, lang: str) -> Iterator[dict[str, Any]]:
+    if part.parts:
+        for inner in part.parts:
+            yield from _lines(inner, lang)
+        return
+    name = title(part.title, lang) or part.column or ""
+    clause = f"{name} {part.sign} {_shown(part.threshold)}" if part.sign and part.threshold is not None else part.text
+    yield {"clause": clause, "value": _shown(part.value), "passed": part.passed}
+
+
+def _shown(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, (float, Decimal)):
+        return f"{value:,.2f}".rstrip("0").rstrip(".")
+    return value.isoformat() if isinstance(value, (date, datetime)) else str(value)
+
+
+def _change(found: Explanation, titles: Mapping[str, str], segment: str | None, lang: str) -> str:
+    if segment is None or segment == found.segment or not found.in_scope:
+        return ""
+    change = found.changes.get(segment)
+    if change is None:
+        return say("why.no_change", lang, segment=titles[segment])
+    name = title(change.title, lang) or change.column
+    return say(
+        "why.change", lang, column=name, value=_shown(change.value), needed=_shown(change.needed), segment=titles[segment]
+    )
+
+
+__all__ = ["customer_row", "explanation", "run_schemes", "why_rows"]
