@@ -23,7 +23,8 @@ Needs = frozenset[str]
 class Relation:
     """A table or grain. `select` is None for a table (a view of that name stands in the engine).
 
-    `per_customer` tells that the grain groups by the customer alone, so that features may take its columns as they are.
+    `per_customer` tells that the grain groups by the customer alone, so that features may take its columns as they are;
+    `by_customer` are the inputs of which a customer's rows need that customer's rows alone.
     """
 
     name: str
@@ -34,6 +35,7 @@ class Relation:
     inputs: tuple[str, ...] = ()
     aggregated: bool = False
     per_customer: bool = False
+    by_customer: frozenset[str] = frozenset()
 
     def needed(self, columns: Iterable[str]) -> Needs:
         """What the named columns need, with what the rows themselves need."""
@@ -138,13 +140,52 @@ def compile_grain(name: str, sql: str, relations: Mapping[str, Relation], catalo
         select.set("where", exp.Where(this=typer.boolean(tree.args["where"].this)))
     inputs = tuple(source.name for source in sources.values())
     heavy = bool(group) or select.find(exp.Window) is not None
-    return Relation(name, types, needs, rows_need, select, inputs, heavy, _per_customer(select))
+    return Relation(
+        name, types, needs, rows_need, select, inputs, heavy, _per_customer(select), _by_customer(select)
+    )
 
 
 def _per_customer(select: exp.Select) -> bool:
     group = select.args.get("group")
     keys = [item.this for item in select.expressions if item.alias == "customer_id"]
     return bool(group) and group.expressions == keys
+
+
+def _by_customer(select: exp.Select) -> frozenset[str]:
+    """Sources of a grain that are read customer by customer: rows of a customer come from rows of that customer alone."""
+    key = next((item.this for item in select.expressions if item.alias == "customer_id"), None)
+    if not isinstance(key, exp.Column):
+        return frozenset()
+    group = select.args.get("group")
+    windows = [window.args.get("partition_by") or [] for window in select.find_all(exp.Window)]
+    if any(key not in columns for columns in ([group.expressions] if group else []) + windows):
+        return frozenset()
+    joins = select.args.get("joins") or []
+    tables = {
+        table.alias_or_name: table.name
+        for table in [select.args["from_"].this, *(join.this for join in joins)]
+    }
+    if not joins:
+        return frozenset(tables.values())
+    equal = {key.table} | {alias for join in joins for alias in _equal_to(key, join)}
+    return frozenset(tables[alias] for alias in equal) - {
+        name for alias, name in tables.items() if alias not in equal
+    }
+
+
+def _equal_to(key: exp.Column, join: exp.Join) -> list[str]:
+    """Aliases whose customer_id an inner join makes equal to `key`."""
+    condition = join.args.get("on")
+    if join.side or condition is None:
+        return []
+    parts = condition.flatten() if isinstance(condition, exp.And) else [condition]
+    sides = [(part.this, part.expression) for part in parts if isinstance(part, exp.EQ)]
+    return [
+        other.table
+        for left, right in sides
+        for one, other in ((left, right), (right, left))
+        if one == key and isinstance(other, exp.Column) and other.name == "customer_id"
+    ]
 
 
 def _tables(tree: exp.Select) -> list[tuple[str, exp.Table]]:

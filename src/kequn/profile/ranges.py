@@ -1,0 +1,82 @@
+"""The profile in ranges of customers, so that memory stays the same however many there are.
+
+Facts lie sorted by customer (`data/build.py`), so a range reads little more than its own rows. Ranges follow the order of
+ids in bytes, which both engines share; their files, one after the other, are the profile sorted by customer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from kequn.engine import Engine
+from kequn.language.typer import cast, column
+from kequn.profile.relation import Relation
+
+ROWS_PER_RANGE = 2_500_000
+"""Rows of the largest table a range should read: about 1 GB of hash tables, and fewer misses than one pass (docs/benchmarks.md)."""
+
+
+@dataclass(frozen=True)
+class CustomerRange:
+    """Customers whose id is at least `first` and below `end`; None is no bound."""
+
+    first: str | None = None
+    end: str | None = None
+
+    def only(self, query: exp.Select, table: str | None = None) -> exp.Select:
+        """The query for the customers of this range; it must have `customer_id`, of `table` where several have one."""
+        key = exp.column(exp.to_identifier("customer_id", quoted=True), table=table)
+        if self.first is not None:
+            query = query.where(exp.GTE(this=key.copy(), expression=exp.Literal.string(self.first)))
+        if self.end is not None:
+            query = query.where(exp.LT(this=key.copy(), expression=exp.Literal.string(self.end)))
+        return query
+
+
+EVERYONE = CustomerRange()
+
+
+def customer_ranges(engine: Engine, tables: Iterable[str], base: str) -> list[CustomerRange]:
+    """Ranges of about equally many customers, so many that each reads at most ROWS_PER_RANGE rows of the largest table.
+
+    A cluster divides the work itself: Spark gets one range.
+    """
+    if engine.name != "duckdb":
+        return [EVERYONE]
+    count = exp.Count(this=exp.Star(), big_int=True)
+    rows = {name: int(engine.scalar(exp.select(count.copy()).from_(name))) for name in {*tables, base}}
+    parts = min(-(-max(rows.values()) // ROWS_PER_RANGE), max(rows[base], 1))
+    if parts < 2:
+        return [EVERYONE]
+    cuts = _ids_at(engine, base, [rows[base] * part // parts + 1 for part in range(1, parts)])
+    return [CustomerRange(first, end) for first, end in zip([None, *cuts], [*cuts, None], strict=True)]
+
+
+def _ids_at(engine: Engine, base: str, places: list[int]) -> list[str]:
+    order = exp.Order(expressions=[exp.Ordered(this=column("customer_id"), nulls_first=False)])
+    place = cast(exp.Window(this=exp.RowNumber(), order=order, over="OVER"), "BIGINT")
+    numbered = exp.select(column("customer_id"), exp.alias_(place, "place")).from_(base)
+    wanted = exp.In(this=column("place"), expressions=[exp.Literal.number(item) for item in places])
+    query = exp.select(column("customer_id")).from_(numbered.subquery("numbered")).where(wanted)
+    return sorted(engine.sql(query).column(0).to_pylist(), key=lambda text: str(text).encode())
+
+
+def narrowed(shared: Iterable[str], used: Iterable[str], relations: Mapping[str, Relation]) -> set[str]:
+    """Shared grains that may be computed for a range alone, because whoever reads them keeps customers apart."""
+    readers: dict[str, list[str]] = {}
+    for name in used:
+        for source in relations[name].inputs:
+            readers.setdefault(source, []).append(name)
+
+    def holds(name: str) -> bool:
+        return all(
+            name in relations[reader].by_customer and holds(reader) for reader in readers.get(name, ())
+        )
+
+    return {name for name in shared if "customer_id" in relations[name].types and holds(name)}
+
+
+__all__ = ["EVERYONE", "CustomerRange", "customer_ranges", "narrowed"]
