@@ -90,24 +90,23 @@ def _isotonic(raw: Array, happened: Flags) -> Calibration:
 
 
 def _sigmoid(raw: Array, happened: Flags) -> Calibration | None:
-    """Platt's two parameters by Newton's method with his smoothed targets; None for a slope that is not positive."""
+    """Platt's two parameters with his smoothed targets; None for a slope that is not positive."""
+    from scipy.optimize import minimize
+
     z = logit(raw)
     hits = np.count_nonzero(happened)
     target = np.where(happened, (hits + 1) / (hits + 2), 1 / (len(raw) - hits + 2))
-    beta = np.array([logit(np.array([hits / len(raw)]))[0], 1.0])
-    for _ in range(50):
-        p = expit(beta[0] + beta[1] * z)
-        weight = np.maximum(p * (1 - p), 1e-12)
-        gradient = np.array([np.sum(p - target), np.sum((p - target) * z)])
-        cross = float(np.sum(weight * z))
-        hessian = np.array([[np.sum(weight) + 1e-9, cross], [cross, np.sum(weight * z * z) + 1e-9]])
-        step = np.linalg.solve(hessian, gradient)
-        beta = beta - np.clip(step, -2, 2)
-        if np.max(np.abs(step)) < 1e-10:
-            break
-    if not np.all(np.isfinite(beta)) or beta[1] <= 0:
+
+    def loss(beta: Array) -> tuple[float, Array]:
+        line = beta[0] + beta[1] * z
+        gap = expit(line) - target
+        value = np.mean(np.logaddexp(0, line) - target * line)
+        return float(value), np.array([np.mean(gap), np.mean(gap * z)])
+
+    found = minimize(loss, np.array([0.0, 1.0]), jac=True, method="BFGS", options={"gtol": 1e-9}).x
+    if not np.all(np.isfinite(found)) or found[1] <= 0:
         return None
-    return Calibration("sigmoid", (float(beta[0]),), (float(beta[1]),))
+    return Calibration("sigmoid", (float(found[0]),), (float(found[1]),))
 
 
 def log_losses(p: Array, happened: Flags) -> Array:
