@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cache
 
 from sqlglot import exp
 
@@ -352,7 +353,9 @@ def _described(item: Built) -> ProfileColumn:
     )  # fmt: skip
 
 
+@cache
 def _parsed(sql: str) -> exp.Expr:
+    """A feature's expression; kept, because a run plans several dates. Typers read it and never change it."""
     from kequn.language.rule import FEATURE_NODES, parse
     from kequn.language.subset import refuse_outside
 

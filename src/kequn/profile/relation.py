@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 
 from sqlglot import exp
 
@@ -105,12 +106,18 @@ def table_relation(name: str, types: Mapping[str, Type]) -> Relation:
     )
 
 
+@cache
+def _portable(sql: str) -> exp.Query:
+    """A grain's tree; kept, because a run plans several dates, and only read."""
+    return portable(sql)
+
+
 def compile_grain(name: str, sql: str, relations: Mapping[str, Relation], catalog: Catalog) -> Relation:
     """Type a grain's SELECT and follow its columns back to the facts.
 
     Raises RuleError for anything outside the subset, an unknown name, or a projection without a name.
     """
-    tree = portable(sql)
+    tree = _portable(sql)
     if not isinstance(tree, exp.Select) or tree.args.get("with_") or tree.args.get("limit"):
         raise RuleError("profile.grain_shape", word=name, position=0, text=sql)
     sources = {alias: _relation(table, relations, sql) for alias, table in _tables(tree)}
