@@ -6,10 +6,12 @@ from datetime import date
 from pathlib import Path
 
 from kequn.engine import Engine
+from kequn.profile.enrich.agents import enrich_agents
 from kequn.profile.enrich.companies import enrich_companies
+from kequn.profile.enrich.products import enrich_products
 from kequn.profile.enrich.tables import Enriched, EnrichSettings, Facts, Job, register_enriched
 
-STEPS = (enrich_companies,)
+STEPS = (enrich_companies, enrich_products, enrich_agents)
 
 
 def enrich(
