@@ -13,7 +13,15 @@ from kequn.data.standard import TABLES
 from kequn.engine import Engine, Parquet
 from kequn.errors import DataError
 from kequn.language import Type
-from kequn.profile import Delivered, ProfileColumn, ProfilePlan, inward, published, table_view
+from kequn.profile import (
+    Delivered,
+    ProfileColumn,
+    ProfilePlan,
+    customer_ranges,
+    inward,
+    published,
+    table_view,
+)
 
 
 class FactFiles(Protocol):
@@ -58,9 +66,14 @@ def register_stored_facts(engine: Engine, folder: Path, manifest: Mapping[str, A
 
 def write_profile(engine: Engine, plan: ProfilePlan, folder: Path, minor_unit_digits: int) -> int:
     """Build the profile and write it as it is published, sorted by customer; returns the customers."""
-    engine.view("profile_built", plan.query)
     query = published(plan.columns, "profile_built", minor_unit_digits)
-    return engine.write_parquet(query, folder, sort=("customer_id",))
+    ranges = customer_ranges(engine, plan.tables)
+    rows = 0
+    for number, customers in enumerate(ranges):
+        engine.view("profile_built", plan.within(customers))
+        prefix = f"part-{number:05}" if len(ranges) > 1 else "part"
+        rows += engine.write_parquet(query, folder, prefix=prefix, sort=("customer_id",))
+    return rows
 
 
 def view_profile(

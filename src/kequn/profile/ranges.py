@@ -39,7 +39,7 @@ class CustomerRange:
 EVERYONE = CustomerRange()
 
 
-def customer_ranges(engine: Engine, tables: Iterable[str], base: str) -> list[CustomerRange]:
+def customer_ranges(engine: Engine, tables: Iterable[str], base: str = "customers") -> list[CustomerRange]:
     """Ranges of about equally many customers, so many that each reads at most ROWS_PER_RANGE rows of the largest table.
 
     A cluster divides the work itself: Spark gets one range.
