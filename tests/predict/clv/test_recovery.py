@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from kequn.predict.clv import (
+    aggregate,
     fit_bg_bb,
     fit_bg_nbd,
     fit_bg_nbd_covariates,
@@ -15,6 +16,7 @@ from kequn.predict.clv import (
     fit_pareto_nbd,
 )
 from kequn.predict.clv.beta_geometric_fit import WEAK
+from kequn.predict.clv.pareto_nbd_fit import ParetoObjective
 from tests.predict.clv.customers import bg_nbd_customers, means, pareto_customers
 
 
@@ -34,6 +36,15 @@ def test_beta_geometric_fits_find_the_truth(fit, first):
 def test_pareto_fit_finds_the_truth():
     truth = {"r": 0.55, "alpha": 70.0, "s": 0.6, "beta": 80.0}
     assert_found(fit_pareto_nbd(*pareto_customers(30_000, 12, **truth)), truth)
+
+
+def test_a_start_from_a_sample_of_rows_ends_at_the_same_top():
+    customers = pareto_customers(30_000, 12, 0.55, 70.0, 0.6, 80.0)  # continuous times: one row per customer
+    fit = fit_pareto_nbd(*customers)
+    assert fit.rows > 20_000
+    objective = ParetoObjective(aggregate(*customers))
+    gradient, hessian = objective(np.log(list(fit.parameters.values())))[1:]
+    assert np.abs(np.linalg.solve(hessian, gradient)).max() < 1e-5
 
 
 def test_gamma_gamma_fit_finds_the_truth():

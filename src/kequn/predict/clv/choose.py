@@ -18,7 +18,7 @@ from kequn.predict.clv.history import History
 from kequn.predict.clv.nbd import fit_nbd_history
 from kequn.predict.clv.special import Array
 
-AUTOMATIC = ("bg_nbd", "mbg_nbd")
+AUTOMATIC = ("bg_nbd", "mbg_nbd", "pareto_nbd")
 
 
 class PurchaseModel(Protocol):
@@ -58,11 +58,11 @@ class Choice:
 
 
 def choose_purchase_model(history: History, wanted: str = "auto") -> Choice:
-    """Fits `wanted` ("auto": the likelier of BG/NBD and MBG/NBD) on a history in days, or what is simpler.
+    """Fits `wanted` ("auto": the likeliest of BG/NBD, MBG/NBD and Pareto/NBD) on a history in days, or what is simpler.
 
     - A closed gate rules a model out; NBD needs less than the others; with that closed too there is no fit.
-    - A fit that ran away without dropout is an NBD, so NBD is used. One that ran away otherwise is fitted again with
-      weak priors.
+    - A fit that ran away without dropout is an NBD, so NBD is used; also where one model denies dropout and the best of
+      the others can't prove it. One that ran away otherwise is fitted again with weak priors.
 
     Raises ModelError `predict.clv_unknown_model`; `predict.clv_not_converged` if even the last resort fails.
     """
@@ -79,11 +79,11 @@ def choose_purchase_model(history: History, wanted: str = "auto") -> Choice:
         except ModelError as error:
             warnings.append(error.code)
     inside = [fit for fit in tried if not fit.boundary]
-    if inside:
-        best = max(inside, key=lambda fit: fit.log_likelihood)
+    denied = any("predict.clv_no_dropout" in fit.warnings for fit in tried)
+    best = max(inside or tried, key=lambda fit: fit.log_likelihood, default=None)
+    if best is not None and inside and not (denied and "predict.clv_dropout_unproven" in best.warnings):
         return Choice(best, tuple(tried), tuple(gates), _once(*warnings, *best.warnings))
-    if tried and not any("predict.clv_no_dropout" in fit.warnings for fit in tried):
-        best = max(tried, key=lambda fit: fit.log_likelihood)
+    if best is not None and not denied:
         fit, weak = _FITTERS[best.kind]
         held = fit(history, weak)
         held = replace(held, warnings=(*best.warnings, "predict.clv_weak_prior"))

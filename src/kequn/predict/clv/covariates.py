@@ -17,7 +17,7 @@ from scipy import special
 from kequn.errors import ModelError
 from kequn.predict.clv.beta_geometric import BgNbd
 from kequn.predict.clv.fit import Fit
-from kequn.predict.clv.newton import covariance, maximise
+from kequn.predict.clv.newton import EXTREME, covariance, maximise
 from kequn.predict.clv.packing import aggregate, distinct
 from kequn.predict.clv.special import Array, log_gamma_ratio
 
@@ -165,7 +165,7 @@ def fit_bg_nbd_covariates(
     model = CovariateModel(
         BgNbd(*values[:4].tolist()), values[4 : 4 + k], values[4 + k : 4 + k + m], values[4 + k + m :]
     )
-    extreme = bool(np.abs(top.theta).max() > np.log(1e4))
+    extreme = bool(np.abs(top.theta).max() >= EXTREME)
     return Fit(
         "bg_nbd_covariates", model, names, dict(zip(names, values.tolist(), strict=True)),
         dict(zip(names, errors.tolist(), strict=True)), top.value - history.purchases * float(np.log(unit)),

@@ -8,13 +8,10 @@ from typing import Any, Generic, TypeVar
 
 import numpy as np
 
-from kequn.predict.clv.newton import Objective, Optimum, covariance, maximise
+from kequn.predict.clv.newton import EXTREME, Objective, Optimum, covariance, maximise
 from kequn.predict.clv.special import Array
 
 Model = TypeVar("Model", covariant=True)
-
-# a parameter (times counted in mean ages, money in mean orders) beyond these has run away
-_EXTREME = np.log(1e4)
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def estimate(
     scale = np.array([units.get(n, 1.0) for n in names])
     values = np.exp(top.theta) * scale
     errors = values * np.sqrt(np.diag(spread))
-    extreme = tuple(n for n, t in zip(names, top.theta, strict=True) if abs(t) > _EXTREME)
+    extreme = tuple(n for n, t in zip(names, top.theta, strict=True) if abs(t) >= EXTREME)
     return Estimate(
         dict(zip(names, values.tolist(), strict=True)), dict(zip(names, errors.tolist(), strict=True)),
         log_likelihood, spread, top.evaluations, extreme,

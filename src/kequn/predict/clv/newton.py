@@ -13,7 +13,9 @@ from kequn.predict.clv.special import Array
 # value, gradient, Hessian at a point
 Objective = Callable[[Array], tuple[float, Array, Array]]
 
-_FARTHEST = 16.0  # |ln parameter| beyond which there is nothing but rounding
+_FARTHEST = 10.5  # |ln parameter| at which a fit has run away for good (36,000 mean ages or mean orders)
+EXTREME = 9.2  # |ln parameter| from which on it is running away: its further rise is of no use to anyone
+_RUN_AWAY_TOLERANCE = 1e-3
 _LONGEST_STEP = 2.0
 _MOST_STEPS = 200
 
@@ -32,10 +34,11 @@ class Optimum:
 def maximise(
     objective: Objective, start: Array, *, walls: Array | None = None, tolerance: float = 1e-9
 ) -> Optimum:
-    """The maximum of `objective` over |theta| ≤ walls (16 unless told).
+    """The maximum of `objective` over |theta| ≤ walls (10.5 unless told).
 
     Each step solves the Newton equations with the Hessian made negative definite, is cut to 2 in every logarithm and
-    halved until the value rises. It stops when a step promises less than `tolerance` of log-likelihood.
+    halved until the value rises. It stops when a step promises less than `tolerance` of log-likelihood (0.001 once a
+    parameter has run away).
 
     Raises ModelError `predict.clv_not_converged` after 200 steps or on a value that is not finite.
     """
@@ -49,7 +52,8 @@ def maximise(
         free = ~((np.abs(theta) >= wall) & (np.sign(theta) == np.sign(gradient)))
         step = _newton_step(gradient, hessian, free)
         promised = float(gradient[free] @ step[free])
-        if promised < tolerance + 1e-14 * abs(value):  # a sum of this size carries no further digits
+        enough = tolerance if np.abs(theta).max() < EXTREME else _RUN_AWAY_TOLERANCE
+        if promised < enough + 1e-14 * abs(value):  # a sum of this size carries no further digits
             return Optimum(theta, value, gradient, hessian, evaluations)
         size = 1.0
         while True:
@@ -70,7 +74,7 @@ def _newton_step(gradient: Array, hessian: Array, free: np.ndarray) -> Array:
     step = np.zeros_like(gradient)
     curvature, directions = np.linalg.eigh(-hessian[np.ix_(free, free)])
     # a direction that curves the wrong way, or not at all, is climbed like one of ordinary curvature
-    floor = 1e-9 * max(float(np.abs(curvature).max(initial=0.0)), 1e-12)
+    floor = 1e-13 * max(float(np.abs(curvature).max(initial=0.0)), 1e-12)
     along = directions.T @ gradient[free] / np.maximum(np.abs(curvature), floor)
     step[free] = directions @ along
     longest = float(np.abs(step).max(initial=0.0))

@@ -49,7 +49,7 @@ class DeathTimes:
         points, weights = (v[:, None] for v in legendre(NODES))
         n, low = r + x, min(alpha, beta)
         # after 40 e-foldings of the purchase term nothing is left to integrate
-        end = np.minimum(T, t_x + (alpha + t_x) * np.expm1(np.minimum(40 / n, 700.0)))
+        end = np.minimum(T, t_x + (alpha + t_x) * np.expm1(np.minimum(40 / n, 600.0)))
         span = np.log1p((end - t_x) / (low + t_x))
         time = t_x + (low + t_x) * np.expm1(span * points)
         with np.errstate(divide="ignore"):

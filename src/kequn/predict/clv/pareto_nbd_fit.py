@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 
 from kequn.predict.clv.beta_geometric_fit import dropout_warnings
 from kequn.predict.clv.fit import Fit, WeakPrior, estimate
-from kequn.predict.clv.history import History
+from kequn.predict.clv.history import History, Times
 from kequn.predict.clv.nbd import gamma_rate_terms, require_repeats, rescale, start_rate
 from kequn.predict.clv.packing import aggregate
 from kequn.predict.clv.pareto_nbd import DeathTimes, ParetoNbd
@@ -17,6 +17,7 @@ from kequn.predict.clv.special import Array
 WEAK = WeakPrior({"r": 0.5, "alpha": 0.3, "s": 0.6, "beta": 0.4})
 
 _CHUNK = 2048  # rows whose nodes fit into the cache
+_SAMPLE = 10_000
 
 
 class ParetoObjective:
@@ -89,6 +90,15 @@ def _states(
     return float(np.einsum("n,n->", weight, log_total)), gradient, hessian + bend
 
 
+def _every(history: History, k: int) -> History:
+    """Every k-th row of a history (rows are sorted, so this is spread evenly over them)."""
+    rows = slice(k // 2, None, k)
+    weight = history.weight[rows]
+    return History(
+        history.x[rows], Times(history.t_x[rows]), Times(history.T[rows]), weight, int(weight.sum())
+    )
+
+
 def fit_pareto_nbd(
     x: ArrayLike, t_x: ArrayLike, T: ArrayLike, *, prior: WeakPrior | None = None
 ) -> Fit[ParetoNbd]:
@@ -101,6 +111,12 @@ def fit_pareto_history(history: History, prior: WeakPrior | None = None) -> Fit[
     require_repeats(history)
     scaled, unit, shift = rescale(history)
     start = {**start_rate(history), "s": 0.6, "beta": 0.4}
+    if len(history.x) > 2 * _SAMPLE:
+        # a row costs 29 states: most of the way is walked on every k-th row, only the last steps on all
+        near = estimate(
+            ParetoObjective(_every(scaled, len(history.x) // _SAMPLE)), ParetoNbd.names, start, {}, prior
+        )
+        start = near.values
     found = estimate(ParetoObjective(scaled), ParetoNbd.names, start, {"alpha": unit, "beta": unit}, prior)
     log_likelihood = found.log_likelihood + shift
     warnings = dropout_warnings(found, log_likelihood, history, ("s", "beta"))
