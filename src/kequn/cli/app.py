@@ -14,6 +14,7 @@ import typer
 from kequn.errors import ConfigError, KequnError, SnapshotError
 
 if TYPE_CHECKING:
+    from kequn.i18n import Lang
     from kequn.snapshot import Snapshot
     from kequn.workspace import Workspace
 
@@ -36,13 +37,13 @@ HERE = Path()
 class Session:
     """The language errors are worded in, known as soon as an option or a workspace tells it."""
 
-    lang: str = "zh"
+    lang: Lang = "zh"
 
 
 session = Session()
 
 
-def speak(lang: str | None, workspace: Workspace | None = None) -> str:
+def speak(lang: str | None, workspace: Workspace | None = None) -> Lang:
     """Settle the language: the option, else the workspace's, else the environment's, else zh."""
     if lang is not None and lang not in ("zh", "en"):
         raise typer.BadParameter("zh | en", param_hint="--lang")
@@ -50,11 +51,11 @@ def speak(lang: str | None, workspace: Workspace | None = None) -> str:
         lang = workspace.settings.language
     if lang is None:
         lang = "en" if os.environ.get("LANG", "").lower().startswith("en") else "zh"
-    session.lang = lang
-    return lang
+    session.lang = "en" if lang == "en" else "zh"
+    return session.lang
 
 
-def open_workspace(folder: Path, lang: str | None) -> tuple[Workspace, str]:
+def open_workspace(folder: Path, lang: str | None) -> tuple[Workspace, Lang]:
     """The workspace in `folder` and the language to speak."""
     from kequn.workspace import Workspace
 
@@ -63,13 +64,13 @@ def open_workspace(folder: Path, lang: str | None) -> tuple[Workspace, str]:
     return workspace, speak(lang, workspace)
 
 
-def published(folder: Path, lang: str | None) -> tuple[Workspace, Snapshot, str]:
+def published(folder: Path, lang: str | None) -> tuple[Workspace, Snapshot, Lang]:
     """The workspace, its published snapshot and the language. Raises SnapshotError when nothing is published yet."""
-    workspace, lang = open_workspace(folder, lang)
+    workspace, spoken = open_workspace(folder, lang)
     snapshot = workspace.store.current()
     if snapshot is None:
         raise SnapshotError("cli.nothing_published", folder=str(folder))
-    return workspace, snapshot, lang
+    return workspace, snapshot, spoken
 
 
 def run_guarded() -> int:
@@ -112,4 +113,14 @@ def main() -> None:
     sys.exit(run_guarded())
 
 
-__all__ = ["HERE", "JsonOption", "LangOption", "WorkspaceOption", "app", "main", "open_workspace", "published", "speak"]
+__all__ = [
+    "HERE",
+    "JsonOption",
+    "LangOption",
+    "WorkspaceOption",
+    "app",
+    "main",
+    "open_workspace",
+    "published",
+    "speak",
+]

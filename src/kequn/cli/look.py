@@ -26,7 +26,13 @@ def schemes(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: Js
         return
     names = [say(f"summary.{key}", lang) for key in ("scheme", "title", "kind", "customers", "segments")]
     body = [
-        [name, scheme_title(name, manifest, lang), item["kind"], count(item["customers"]), len(item["segments"])]
+        [
+            name,
+            scheme_title(name, manifest, lang),
+            item["kind"],
+            count(item["customers"]),
+            len(item["segments"]),
+        ]
         for name, item in listed.items()
     ]
     print_table(say("summary.schemes", lang), names, body, right=(3, 4))
@@ -41,13 +47,20 @@ def audiences(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: 
 
     _, snapshot, lang = published(folder, lang)
     with snapshot.connect() as con:
-        sql = "SELECT audience, count(*) AS customers FROM audience_member GROUP BY audience ORDER BY audience"
+        sql = (
+            "SELECT audience, count(*) AS customers FROM audience_member GROUP BY audience ORDER BY audience"
+        )
         listed = rows(con, sql) if has_table(con, "audience_member") else []
     if as_json:
         print_json(listed)
         return
     body = [[row["audience"], count(row["customers"])] for row in listed]
-    print_table(say("summary.audiences", lang), [say("summary.audience", lang), say("summary.customers", lang)], body, right=(1,))
+    print_table(
+        say("summary.audiences", lang),
+        [say("summary.audience", lang), say("summary.customers", lang)],
+        body,
+        right=(1,),
+    )
 
 
 @app.command()
@@ -67,7 +80,12 @@ def show(
         rows = scheme_overview(con, scheme or None)
         portrait = segment_portrait(con, scheme, segment) if segment else []
     if as_json:
-        print_json({"segments": [row for row in rows if not segment or row["segment"] == segment], "portrait": portrait})
+        print_json(
+            {
+                "segments": [row for row in rows if not segment or row["segment"] == segment],
+                "portrait": portrait,
+            }
+        )
         return
     for name in dict.fromkeys(row["scheme"] for row in rows):
         part = [row for row in rows if row["scheme"] == name and (not segment or row["segment"] == segment)]
@@ -90,7 +108,13 @@ def _print_portrait(portrait: list[dict[str, Any]], manifest: dict[str, Any], la
 
 def workspace_playbook(snapshot: Any, scheme: str, segment: str, lang: str) -> str:
     """The playbook sentence of a segment, as its scheme said when the run was made."""
-    entry = snapshot.manifest.model_dump(mode="json").get("schemes", {}).get(scheme, {}).get("playbooks", {}).get(segment)
+    entry = (
+        snapshot.manifest.model_dump(mode="json")
+        .get("schemes", {})
+        .get(scheme, {})
+        .get("playbooks", {})
+        .get(segment)
+    )
     return title(entry, lang) if entry else ""
 
 
@@ -118,12 +142,24 @@ def customer(
     manifest = snapshot.manifest.model_dump(mode="json")
     _print_segments(snapshot, card, manifest, lang)
     titles = {item["name"]: title(item["title"], lang) for item in manifest.get("columns", [])}
-    known = [[titles.get(name) or name, value] for name, value in card["profile"].items() if value is not None]
-    print_table(say("summary.profile", lang), [say("summary.attribute", lang), say("summary.value", lang)], known)
+    known = [
+        [titles.get(name) or name, value] for name, value in card["profile"].items() if value is not None
+    ]
+    print_table(
+        say("summary.profile", lang), [say("summary.attribute", lang), say("summary.value", lang)], known
+    )
     if card["prediction"]:
         named = {item["name"]: title(item["title"], lang) for item in manifest.get("prediction_columns", [])}
-        body = [[named[name], value] for name, value in card["prediction"].items() if name in named and value is not None]
-        print_table(say("summary.predictions", lang), [say("summary.attribute", lang), say("summary.value", lang)], body)
+        body = [
+            [named[name], value]
+            for name, value in card["prediction"].items()
+            if name in named and value is not None
+        ]
+        print_table(
+            say("summary.predictions", lang),
+            [say("summary.attribute", lang), say("summary.value", lang)],
+            body,
+        )
 
 
 def _print_segments(snapshot: Any, card: dict[str, Any], manifest: dict[str, Any], lang: str) -> None:
@@ -156,7 +192,10 @@ def why(
         return
     print_line(answer["sentence"])
     names = [say(f"summary.{key}", lang) for key in ("segment", "clause", "value", "passed")]
-    body = [[c["segment"], c["clause"], c["value"], {True: "✓", False: "✗", None: "?"}[c["passed"]]] for c in answer["clauses"]]
+    body = [
+        [c["segment"], c["clause"], c["value"], {True: "✓", False: "✗", None: "?"}[c["passed"]]]
+        for c in answer["clauses"]
+    ]
     print_table(say("summary.clauses", lang), names, body)
     if answer["change"]:
         print_line(answer["change"])
@@ -177,7 +216,15 @@ def count_rule(
     if as_json:
         print_json(answer)
         return
-    print_line(say("summary.count", lang, customers=count(answer["customers"]), share=percent(answer["share"]), rule=answer["rule"]))
+    print_line(
+        say(
+            "summary.count",
+            lang,
+            customers=count(answer["customers"]),
+            share=percent(answer["share"]),
+            rule=answer["rule"],
+        )
+    )
 
 
 @app.command()
@@ -206,7 +253,13 @@ def predictions(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json
         return
     names = [say(f"summary.{key}", lang) for key in ("model", "gate", "quality", "baseline", "published")]
     body = [
-        [m["model"], _gate(m.get("gate"), lang), _figures(m.get("quality")), _figures(m.get("baseline")), say("word.yes" if m.get("published") else "word.no", lang)]
+        [
+            m["model"],
+            _gate(m.get("gate"), lang),
+            _figures(m.get("quality")),
+            _figures(m.get("baseline")),
+            say("word.yes" if m.get("published") else "word.no", lang),
+        ]
         for m in models
     ]
     print_table(say("summary.predictions", lang), names, body)
@@ -221,7 +274,18 @@ def _gate(gate: Any, lang: str) -> str:
     return say(str(gate.get("code") or "word.no"), lang, **fields)
 
 
-FIGURES = ("name", "auc", "brier", "log_loss", "gini", "mae", "ndcg_10", "precision_10", "coverage", "customers")
+FIGURES = (
+    "name",
+    "auc",
+    "brier",
+    "log_loss",
+    "gini",
+    "mae",
+    "ndcg_10",
+    "precision_10",
+    "coverage",
+    "customers",
+)
 """What of a model's quality fits a line; `--json` has all of it."""
 
 
@@ -229,13 +293,17 @@ def _figures(figures: Any) -> str:
     if not isinstance(figures, dict):
         return "" if figures is None else str(figures)
     shown = [(key, figures[key]) for key in FIGURES if key in figures]
-    return "\n".join(f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown)
+    return "\n".join(
+        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown
+    )
 
 
 @app.command("call-list")
 def call_list(
     target: Annotated[str | None, typer.Argument(metavar="[SCHEME/SEGMENT]")] = None,
-    capacity: Annotated[int, typer.Option("--capacity", min=1, max=1_000_000, help="能打多少个电话 · how many calls")] = 50,
+    capacity: Annotated[
+        int, typer.Option("--capacity", min=1, max=1_000_000, help="能打多少个电话 · how many calls")
+    ] = 50,
     owner: Annotated[str | None, typer.Option("--owner", help="客户经理 · account manager")] = None,
     to: Annotated[Path | None, typer.Option("--to", help="file.csv | file.xlsx")] = None,
     folder: WorkspaceOption = HERE,
@@ -249,16 +317,33 @@ def call_list(
     with snapshot.connect() as con:
         answer = call_rows(con, workspace, snapshot, target, capacity=capacity, owner=owner, lang=lang)
     if to is not None:
-        keys = ("rank", "customer_id", "account_manager", "probability", "value", "expected_value", "offer", "sentence")
+        keys = (
+            "rank",
+            "customer_id",
+            "account_manager",
+            "probability",
+            "value",
+            "expected_value",
+            "offer",
+            "sentence",
+        )
         write_calls(answer, to, {key: say(f"summary.{key}", lang) for key in keys})
     if as_json:
         print_json(answer)
         return
     names = [say(f"summary.{key}", lang) for key in ("rank", "customer", "probability", "expected", "action")]
-    body = [[r["rank"], r["customer_id"], percent(r["probability"]), count(r["expected_value"]), r["sentence"]] for r in answer["calls"]]
+    body = [
+        [r["rank"], r["customer_id"], percent(r["probability"]), count(r["expected_value"]), r["sentence"]]
+        for r in answer["calls"]
+    ]
     print_table(say("summary.call_list", lang), names, body, right=(0, 2, 3))
     widen = [[w["calls"], count(w["added_orders"]), percent(w["conversion"])] for w in answer["widening"]]
-    print_table(say("summary.widening", lang), [say(f"summary.{key}", lang) for key in ("calls", "added", "conversion")], widen, right=(0, 1, 2))
+    print_table(
+        say("summary.widening", lang),
+        [say(f"summary.{key}", lang) for key in ("calls", "added", "conversion")],
+        widen,
+        right=(0, 1, 2),
+    )
 
 
 @app.command()

@@ -44,10 +44,16 @@ def demo(
 @app.command()
 def init(
     folder: Annotated[Path, typer.Argument(metavar="DIR")],
-    files: Annotated[list[Path] | None, typer.Option("--from", help="订单、客户等文件 · orders, customers …")] = None,
-    more: Annotated[list[Path] | None, typer.Argument(metavar="[FILES…]", help="更多文件 · more files")] = None,
+    files: Annotated[
+        list[Path] | None, typer.Option("--from", help="订单、客户等文件 · orders, customers …")
+    ] = None,
+    more: Annotated[
+        list[Path] | None, typer.Argument(metavar="[FILES…]", help="更多文件 · more files")
+    ] = None,
     template: Annotated[str | None, typer.Option("--template", help="行业模板 · industry pack")] = None,
-    yes: Annotated[bool, typer.Option("--yes", help="不提问，写下建议 · don't ask, write the proposal")] = False,
+    yes: Annotated[
+        bool, typer.Option("--yes", help="不提问，写下建议 · don't ask, write the proposal")
+    ] = False,
     lang: LangOption = None,
 ) -> None:
     """从你的文件建立工作区：识别列、提出映射 · A workspace from your files: recognises columns, proposes the mapping."""
@@ -62,7 +68,10 @@ def init(
     if proposal is not None and not yes and sys.stdin.isatty():
         proposal = ask(proposal, lang)
     currency = (proposal.currency if proposal else None) or "CNY"
-    workspace = Workspace.create(folder, Settings(name=folder.resolve().name, language="en" if lang == "en" else "zh", currency=currency))
+    workspace = Workspace.create(
+        folder,
+        Settings(name=folder.resolve().name, language="en" if lang == "en" else "zh", currency=currency),
+    )
     if template is not None:
         from kequn.packs import write_pack
 
@@ -77,7 +86,14 @@ def init(
         copy_library(workspace)
     else:
         for scheme, values in prepare(workspace).items():
-            print_line(say("init.proposed", lang, scheme=scheme, values=", ".join(f"{k} = {v}" for k, v in values.items())))
+            print_line(
+                say(
+                    "init.proposed",
+                    lang,
+                    scheme=scheme,
+                    values=", ".join(f"{k} = {v}" for k, v in values.items()),
+                )
+            )
     print_line(say("init.done", lang, folder=shlex.quote(str(folder))))
 
 
@@ -95,7 +111,11 @@ def ask(proposal: Proposal, lang: str) -> Proposal:
 def _choice(question: Question, lang: str) -> str | None:
     for number, candidate in enumerate(question.candidates, start=1):
         print_line(f"  {number}. {candidate}")
-    default = question.candidates.index(question.suggestion) + 1 if question.suggestion in question.candidates else 0
+    default = (
+        question.candidates.index(question.suggestion) + 1
+        if question.suggestion in question.candidates
+        else 0
+    )
     number = typer.prompt(say("init.choose", lang), default=default, type=int)
     return question.candidates[number - 1] if 1 <= number <= len(question.candidates) else None
 
@@ -130,7 +150,10 @@ def check(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: Json
 
 def _print_check(answer: dict[str, Any], lang: str) -> None:
     names = [say(f"summary.{key}", lang) for key in ("table", "read", "kept", "quarantined", "duplicates")]
-    body = [[t["table"], *(count(t[key]) for key in ("read", "kept", "quarantined", "duplicates"))] for t in answer["tables"]]
+    body = [
+        [t["table"], *(count(t[key]) for key in ("read", "kept", "quarantined", "duplicates"))]
+        for t in answer["tables"]
+    ]
     print_table(say("summary.data", lang), names, body, right=(1, 2, 3, 4))
     names = [say(f"check.{key}", lang) for key in ("model", "features", "possible", "unlocks")]
     models = [

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 @app.command()
 def run(
     folder: WorkspaceOption = HERE,
-    as_of: Annotated[str | None, typer.Option("--as-of", help="运行日期 YYYY-MM-DD · date of the run")] = None,
+    as_of: Annotated[
+        str | None, typer.Option("--as-of", help="运行日期 YYYY-MM-DD · date of the run")
+    ] = None,
     lang: LangOption = None,
     as_json: JsonOption = False,
 ) -> None:
@@ -41,7 +43,9 @@ def _date(text: str | None) -> date | None:
         raise typer.BadParameter("YYYY-MM-DD", param_hint="--as-of") from error
 
 
-def run_workspace(workspace: Workspace, lang: str, as_of: date | None = None, *, quiet: bool = False) -> Snapshot:
+def run_workspace(
+    workspace: Workspace, lang: str, as_of: date | None = None, *, quiet: bool = False
+) -> Snapshot:
     """Run with a progress bar."""
     from kequn.pipeline import run as run_pipeline
 
@@ -52,7 +56,18 @@ def run_workspace(workspace: Workspace, lang: str, as_of: date | None = None, *,
 def run_summary(snapshot: Snapshot) -> dict[str, Any]:
     """What a script would want to know of a run."""
     manifest = snapshot.manifest.model_dump(mode="json")
-    keys = ("run_id", "as_of", "engine", "customers", "rows", "digests", "reconciliation", "seconds", "warnings", "schemes")
+    keys = (
+        "run_id",
+        "as_of",
+        "engine",
+        "customers",
+        "rows",
+        "digests",
+        "reconciliation",
+        "seconds",
+        "warnings",
+        "schemes",
+    )
     return {key: manifest.get(key) for key in keys}
 
 
@@ -134,9 +149,18 @@ def runs(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: JsonO
     if as_json:
         print_json(listed)
         return
-    names = [say(f"summary.{key}", lang) for key in ("run", "as_of", "engine", "customers", "seconds", "published")]
+    names = [
+        say(f"summary.{key}", lang) for key in ("run", "as_of", "engine", "customers", "seconds", "published")
+    ]
     body = [
-        [i["run_id"], i["as_of"], i["engine"], count(i["customers"]), i["seconds"], say("word.yes", lang) if i["published"] else ""]
+        [
+            i["run_id"],
+            i["as_of"],
+            i["engine"],
+            count(i["customers"]),
+            i["seconds"],
+            say("word.yes", lang) if i["published"] else "",
+        ]
         for i in listed
     ]
     print_table(say("summary.runs", lang), names, body, right=(3, 4))
@@ -180,8 +204,12 @@ def migration(
         print_json({"from": earlier.run_id, "to": later.run_id, "moves": moves})
         return
     names = [say(f"summary.{key}", lang) for key in ("scheme", "from", "to", "customers")]
-    body = [[m["scheme"], m["from_segment"] or "–", m["to_segment"] or "–", count(m["customers"])] for m in moves]
-    print_table(say("summary.migration", lang, before=earlier.run_id, after=later.run_id), names, body, right=(3,))
+    body = [
+        [m["scheme"], m["from_segment"] or "–", m["to_segment"] or "–", count(m["customers"])] for m in moves
+    ]
+    print_table(
+        say("summary.migration", lang, before=earlier.run_id, after=later.run_id), names, body, right=(3,)
+    )
 
 
 @app.command()

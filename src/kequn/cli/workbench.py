@@ -10,7 +10,9 @@ from kequn.cli.app import HERE, LangOption, WorkspaceOption, app, open_workspace
 from kequn.cli.printing import print_line
 from kequn.i18n import say
 
-user = typer.Typer(name="user", help="工作台账号 · workbench accounts", no_args_is_help=True, rich_markup_mode=None)
+user = typer.Typer(
+    name="user", help="工作台账号 · workbench accounts", no_args_is_help=True, rich_markup_mode=None
+)
 app.add_typer(user)
 
 
@@ -42,7 +44,9 @@ def worker(folder: WorkspaceOption = HERE, lang: LangOption = None) -> None:
 def add(
     username: Annotated[str, typer.Argument()],
     role: Annotated[str, typer.Option("--role")] = "viewer",
-    password: Annotated[str, typer.Option("--password", prompt=True, hide_input=True, confirmation_prompt=True)] = "",
+    password: Annotated[
+        str, typer.Option("--password", prompt=True, hide_input=True, confirmation_prompt=True)
+    ] = "",
     folder: WorkspaceOption = HERE,
     lang: LangOption = None,
 ) -> None:

@@ -14,7 +14,15 @@ from kequn.workspace import Workspace
 if TYPE_CHECKING:
     from kequn.scheme import Scheme
 
-MODELS = ("demographic", "behavioural", "geographic", "psychographic", "technographic", "firmographic", "transactional")
+MODELS = (
+    "demographic",
+    "behavioural",
+    "geographic",
+    "psychographic",
+    "technographic",
+    "firmographic",
+    "transactional",
+)
 
 
 def check_workspace(workspace: Workspace, now: datetime | None = None) -> dict[str, Any]:
@@ -24,7 +32,7 @@ def check_workspace(workspace: Workspace, now: datetime | None = None) -> dict[s
     table or column would unlock), `warnings`. Raises KequnError for the first thing that is wrong.
     """
     from kequn.audience import audience_terms
-    from kequn.scheme import load_schemes, possible
+    from kequn.scheme import load_schemes, possible, with_schemes
 
     now = now or datetime.now(workspace.settings.zone)
     definitions = read_definitions(workspace.folder)
@@ -35,7 +43,7 @@ def check_workspace(workspace: Workspace, now: datetime | None = None) -> dict[s
     registry = Registry(definitions.features)
     catalog = everything(registry, delivered, as_of, digits)
     schemes = load_schemes(definitions.under("schemes"), catalog)
-    audience_terms(definitions.under("audiences"), catalog, schemes)
+    audience_terms(definitions.under("audiences"), with_schemes(catalog, schemes.values()))
     start = facts.history_start.date() if facts.history_start else None
     plan = registry.plan(delivered, as_of, start, minor_unit_digits=digits)
     usable, _ = possible(schemes, catalog_of(plan.columns, delivered, as_of, minor_unit_digits=digits))

@@ -15,6 +15,7 @@ from kequn.profile.published import published
 
 if TYPE_CHECKING:
     from kequn.pipeline.run import Prediction, Running
+    from kequn.predict import PredictSettings
 
 PREDICTED_FACTS = ("orders", "order_lines", "products", "holdings", "touches")
 RECOMMENDATION_MONEY = ("expected_margin",)
@@ -28,7 +29,9 @@ def predictions(running: Running, plan: ProfilePlan) -> Prediction | None:
     from kequn.pipeline.run import Prediction
     from kequn.predict import PREDICTION_COLUMNS, PredictInputs, predict
 
-    facts = {name: running.facts.tables[name].files for name in PREDICTED_FACTS if name in running.facts.tables}
+    facts = {
+        name: running.facts.tables[name].files for name in PREDICTED_FACTS if name in running.facts.tables
+    }
     if not running.facts.history_start and "holdings" not in facts:
         return None
     work = running.work("prediction")
@@ -49,7 +52,7 @@ def predictions(running: Running, plan: ProfilePlan) -> Prediction | None:
     return Prediction(PREDICTION_COLUMNS, files, result.as_list())
 
 
-def _settings(running: Running) -> object:
+def _settings(running: Running) -> PredictSettings:
     from kequn.predict import PredictSettings
 
     chosen = running.workspace.settings.settings

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -101,7 +101,9 @@ def run(
         with workspace.store.begin(new_run_id(now)) as draft:
             engine = open_engine(workspace.engine_settings())
             try:
-                running = Running(workspace, definitions, facts, day, engine, draft, clock, _before(workspace, day))
+                running = Running(
+                    workspace, definitions, facts, day, engine, draft, clock, _before(workspace, day)
+                )
                 return _steps(running, now)
             finally:
                 engine.close()
@@ -141,7 +143,7 @@ def _steps(running: Running, now: datetime) -> RunResult:
     with running.clock.step("assignment"):
         assignment = _assign(running, relation, plan, prediction, schemes)
     with running.clock.step("audience"):
-        _audiences(running, assignment)
+        _audiences(running, relation, plan, assignment)
     write_tables(running, plan, assignment)
     snapshot = _publish(running, plan, assignment, prediction, customers, now)
     return RunResult(snapshot, assignment, len(plan.unavailable))
@@ -150,12 +152,14 @@ def _steps(running: Running, now: datetime) -> RunResult:
 def plan_profile(running: Running) -> tuple[Mapping[str, Scheme], ProfilePlan]:
     """The schemes of the workspace, checked, and the profile with the behaviour terms their rules use."""
     from kequn.audience import audience_terms
-    from kequn.scheme import load_schemes
+    from kequn.scheme import load_schemes, with_schemes
 
     catalog = everything(running.registry, running.delivered, running.as_of, running.digits)
     schemes = load_schemes(running.definitions.under("schemes"), catalog)
-    terms = [term for scheme in schemes.values() for rule in scheme.rules.values() for term in rule.terms.values()]
-    terms += audience_terms(running.definitions.under("audiences"), catalog, schemes)
+    terms = [
+        term for scheme in schemes.values() for rule in scheme.rules.values() for term in rule.terms.values()
+    ]
+    terms += audience_terms(running.definitions.under("audiences"), with_schemes(catalog, schemes.values()))
     start = running.facts.history_start
     history = start.date() if start else None
     plan = running.registry.plan(
@@ -184,14 +188,21 @@ def _predict(running: Running, plan: ProfilePlan) -> Prediction | None:
 def _with_predictions(running: Running, prediction: Prediction | None) -> str:
     if prediction is None or not prediction.files:
         return "profile"
-    columns = [ProfileColumn("customer_id", "text"), *(ProfileColumn(c.name, c.type) for c in prediction.columns.values())]
+    columns = [
+        ProfileColumn("customer_id", "text"),
+        *(ProfileColumn(c.name, c.type) for c in prediction.columns.values()),
+    ]
     view_profile(running.engine, "prediction", columns, prediction.files, running.digits)
     join_predictions(running.engine, "profile_predicted", "profile", "prediction", list(prediction.columns))
     return "profile_predicted"
 
 
 def _assign(
-    running: Running, relation: str, plan: ProfilePlan, prediction: Prediction | None, schemes: Mapping[str, Scheme]
+    running: Running,
+    relation: str,
+    plan: ProfilePlan,
+    prediction: Prediction | None,
+    schemes: Mapping[str, Scheme],
 ) -> Assignment:
     from kequn.scheme import assign
 
@@ -221,14 +232,22 @@ def _previous(running: Running, schemes: Mapping[str, Scheme]) -> dict[str, Any]
     }
 
 
-def _audiences(running: Running, assignment: Assignment) -> None:
-    from kequn.audience import write_audiences
+def _audiences(running: Running, relation: str, plan: ProfilePlan, assignment: Assignment) -> None:
+    from kequn.audience import load_audiences, write_audiences
 
-    warnings = write_audiences(
-        running.engine, running.definitions.under("audiences"), assignment, running.workspace.audiences,
-        running.draft.folder("audience_member"),
+    texts = running.definitions.under("audiences")
+    if not texts:
+        return
+    hidden = {item.name: item.as_column() for item in plan.columns if item.hidden}
+    everywhere = everything(running.registry, running.delivered, running.as_of, running.digits)
+    sight = replace(
+        assignment.catalog, columns={**everywhere.columns, **assignment.catalog.columns, **hidden}
+    )
+    audiences = load_audiences(texts, replace(sight, behaviours=everywhere.behaviours))
+    running.warnings += write_audiences(
+        running.engine, audiences, relation, "_kequn_wide", assignment.catalog, running.workspace.audiences,
+        running.work("audience"), running.draft.folder("audience_member"),
     )  # fmt: skip
-    running.warnings.extend(warnings)
 
 
 def _before(workspace: Workspace, as_of: date) -> Snapshot | None:
@@ -330,11 +349,23 @@ def _column(item: ProfileColumn) -> dict[str, Any]:
 
 
 def _plain(fields: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value if isinstance(value, (int, float, bool, list)) else str(value) for name, value in fields.items()}
+    return {
+        name: value if isinstance(value, (int, float, bool, list)) else str(value)
+        for name, value in fields.items()
+    }
 
 
 def _files(folder: Path) -> tuple[Path, ...]:
     return tuple(sorted(folder.glob("*.parquet")))
 
 
-__all__ = ["Prediction", "RunResult", "Running", "everything", "plan_profile", "read_facts", "reconciliation", "run"]
+__all__ = [
+    "Prediction",
+    "RunResult",
+    "Running",
+    "everything",
+    "plan_profile",
+    "read_facts",
+    "reconciliation",
+    "run",
+]

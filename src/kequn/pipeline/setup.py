@@ -46,7 +46,10 @@ def fitting_texts(workspace: Workspace, facts: Facts) -> dict[str, str]:
     as_of = (facts.last_order_at or datetime.now()).date()
     plan = registry.plan(delivered, as_of, facts.history_start.date() if facts.history_start else None)
     here = catalog_of(plan.columns, delivered, as_of, minor_unit_digits=digits)
-    chosen = {f"{file.split('.')[0]}.yaml": text for file, text in offer(everything(registry, delivered, as_of, digits), here).texts.items()}
+    chosen = {
+        f"{file.split('.')[0]}.yaml": text
+        for file, text in offer(everything(registry, delivered, as_of, digits), here).texts.items()
+    }
     return {**library_texts(), **chosen}
 
 
@@ -105,7 +108,9 @@ def prepare(workspace: Workspace, now: datetime | None = None) -> dict[str, dict
     from kequn.pipeline.definitions import read_definitions
     from kequn.pipeline.run import read_facts
 
-    facts = read_facts(workspace, read_definitions(workspace.folder), now or datetime.now(workspace.settings.zone))
+    facts = read_facts(
+        workspace, read_definitions(workspace.folder), now or datetime.now(workspace.settings.zone)
+    )
     copy_library(workspace, fitting_texts(workspace, facts))
     return propose_parameters(workspace, facts)
 

@@ -77,14 +77,20 @@ def write_profile(engine: Engine, plan: ProfilePlan, folder: Path, minor_unit_di
 
 
 def view_profile(
-    engine: Engine, name: str, columns: Sequence[ProfileColumn], files: tuple[Path, ...], minor_unit_digits: int
+    engine: Engine,
+    name: str,
+    columns: Sequence[ProfileColumn],
+    files: tuple[Path, ...],
+    minor_unit_digits: int,
 ) -> None:
     """Name a written profile in the engine, with money in minor units."""
     engine.view(f"{name}_published", Parquet(files))
     engine.view(name, inward(columns, f"{name}_published", minor_unit_digits))
 
 
-def join_predictions(engine: Engine, name: str, profile: str, prediction: str, columns: Sequence[str]) -> None:
+def join_predictions(
+    engine: Engine, name: str, profile: str, prediction: str, columns: Sequence[str]
+) -> None:
     """The profile with prediction columns beside it."""
     left = exp.column(exp.to_identifier("customer_id", quoted=True), table="p")
     right = exp.column(exp.to_identifier("customer_id", quoted=True), table="m")
@@ -97,4 +103,11 @@ def join_predictions(engine: Engine, name: str, profile: str, prediction: str, c
     engine.view(name, query)
 
 
-__all__ = ["StoredFacts", "join_predictions", "register_facts", "register_stored_facts", "view_profile", "write_profile"]
+__all__ = [
+    "StoredFacts",
+    "join_predictions",
+    "register_facts",
+    "register_stored_facts",
+    "view_profile",
+    "write_profile",
+]

@@ -41,9 +41,14 @@ def call_rows(
         for name in FACTS
         if name in manifest["facts"]
     }
-    own = {name: snapshot.files(name) if snapshot.has(name) else () for name in ("profile", "prediction", "assignment", "recommendation")}
+    own = {
+        name: snapshot.files(name) if snapshot.has(name) else ()
+        for name in ("profile", "prediction", "assignment", "recommendation")
+    }
     playbooks = Playbooks(manifest["schemes"].get(scheme or "", {}).get("playbooks", {}))
-    request = CallRequest(capacity=capacity, scheme=scheme, segment=wanted.segment if wanted else None, owner=owner)
+    request = CallRequest(
+        capacity=capacity, scheme=scheme, segment=wanted.segment if wanted else None, owner=owner
+    )
     found = call_list(CallTables(**own, **facts), request, snapshot.manifest.as_of, lang, playbooks)
     return found.as_dict()
 

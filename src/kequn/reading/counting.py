@@ -30,7 +30,9 @@ def count_matches(workspace: Workspace, snapshot: Snapshot, text: str) -> dict[s
     return {"rule": rule.canonical, "customers": row[0], "total": row[1], "share": share}
 
 
-def _over_facts(workspace: Workspace, snapshot: Snapshot, manifest: dict[str, Any], rule: Rule) -> tuple[int, int]:
+def _over_facts(
+    workspace: Workspace, snapshot: Snapshot, manifest: dict[str, Any], rule: Rule
+) -> tuple[int, int]:
     """Count with behaviour terms worked out from the facts that the run used."""
     from kequn.engine import Parquet, open_engine
     from kequn.pipeline.views import register_stored_facts
@@ -53,8 +55,12 @@ def _over_facts(workspace: Workspace, snapshot: Snapshot, manifest: dict[str, An
         terms = [exp.column(exp.to_identifier(name, quoted=True), table="v") for name in rule.terms]
         joined = exp.select(exp.Column(this=exp.Star(), table=exp.to_identifier("r")), *terms).from_(base)
         joined = joined.join("term_values AS v", on=on, join_type="left")
-        inside = exp.Filter(this=exp.Count(this=exp.Star(), big_int=True), expression=exp.Where(this=matches(rule)))
-        counts = exp.select(exp.alias_(inside, "inside"), exp.alias_(exp.Count(this=exp.Star(), big_int=True), "total"))
+        inside = exp.Filter(
+            this=exp.Count(this=exp.Star(), big_int=True), expression=exp.Where(this=matches(rule))
+        )
+        counts = exp.select(
+            exp.alias_(inside, "inside"), exp.alias_(exp.Count(this=exp.Star(), big_int=True), "total")
+        )
         row = engine.sql(counts.from_(joined.subquery("j"))).to_pylist()[0]
         return int(row["inside"]), int(row["total"])
     finally:

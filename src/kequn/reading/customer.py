@@ -18,9 +18,13 @@ def find_customer(con: duckdb.DuckDBPyConnection, customer_id: str) -> dict[str,
     found = rows(con, "SELECT * FROM profile WHERE customer_id = ?", [customer_id])
     if not found:
         alike = rows(
-            con, "SELECT customer_id FROM profile WHERE starts_with(customer_id, ?) ORDER BY 1 LIMIT 3", [customer_id[:4].strip()]
+            con,
+            "SELECT customer_id FROM profile WHERE starts_with(customer_id, ?) ORDER BY 1 LIMIT 3",
+            [customer_id[:4].strip()],
         )
-        raise SnapshotError("reading.no_customer", id=customer_id[:80], near=[row["customer_id"] for row in alike])
+        raise SnapshotError(
+            "reading.no_customer", id=customer_id[:80], near=[row["customer_id"] for row in alike]
+        )
     return {name: value for name, value in found[0].items() if not name.startswith(("_t_", "seg_"))}
 
 
@@ -47,10 +51,14 @@ def customer_card(con: duckdb.DuckDBPyConnection, customer_id: str) -> dict[str,
     }
 
 
-def _of(con: duckdb.DuckDBPyConnection, table: str, customer_id: str, order: str, limit: int) -> list[dict[str, Any]]:
+def _of(
+    con: duckdb.DuckDBPyConnection, table: str, customer_id: str, order: str, limit: int
+) -> list[dict[str, Any]]:
     if not has_table(con, table):
         return []
-    return rows(con, f"SELECT * FROM {table} WHERE customer_id = ? ORDER BY {order} LIMIT {limit}", [customer_id])
+    return rows(
+        con, f"SELECT * FROM {table} WHERE customer_id = ? ORDER BY {order} LIMIT {limit}", [customer_id]
+    )
 
 
 def _first(con: duckdb.DuckDBPyConnection, table: str, customer_id: str) -> dict[str, Any] | None:

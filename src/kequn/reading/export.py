@@ -35,7 +35,9 @@ def export_members(
 
 def headings(names: list[str], manifest: Mapping[str, Any], lang: str) -> dict[str, str]:
     """Column name to heading; a title that two columns share is followed by the name."""
-    titles = {item["name"]: title(item["title"], lang) or item["name"] for item in manifest.get("columns", [])}
+    titles = {
+        item["name"]: title(item["title"], lang) or item["name"] for item in manifest.get("columns", [])
+    }
     titles |= {name: say(f"summary.{name}", lang) for name in MEMBERSHIP if name != "sub_segment"}
     titles["sub_segment"] = say("summary.sub_segment", lang)
     wanted = {name: titles.get(name, name) for name in names}

@@ -43,7 +43,10 @@ def audiences(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Names of the run's audiences."""
     if not has_table(con, "audience_member"):
         return []
-    return [row["audience"] for row in rows(con, "SELECT DISTINCT audience FROM audience_member ORDER BY audience")]
+    return [
+        row["audience"]
+        for row in rows(con, "SELECT DISTINCT audience FROM audience_member ORDER BY audience")
+    ]
 
 
 def members_query(target: Target) -> tuple[str, list[Any]]:

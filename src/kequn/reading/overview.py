@@ -24,8 +24,15 @@ def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "revenue_12m": "sum(revenue_12m)" if "revenue_12m" in names else "NULL",
         "active_90d": "count(*) FILTER (WHERE recency_days <= 90)" if "recency_days" in names else "NULL",
     }
-    found = rows(con, "SELECT " + ", ".join(f"{sql} AS {name}" for name, sql in sums.items()) + " FROM profile")[0]
-    return {**found, "schemes": [row["scheme"] for row in rows(con, "SELECT DISTINCT scheme FROM segment ORDER BY scheme")]}
+    found = rows(
+        con, "SELECT " + ", ".join(f"{sql} AS {name}" for name, sql in sums.items()) + " FROM profile"
+    )[0]
+    return {
+        **found,
+        "schemes": [
+            row["scheme"] for row in rows(con, "SELECT DISTINCT scheme FROM segment ORDER BY scheme")
+        ],
+    }
 
 
 def scheme_overview(con: duckdb.DuckDBPyConnection, scheme: str | None = None) -> list[dict[str, Any]]:
@@ -38,7 +45,9 @@ def scheme_overview(con: duckdb.DuckDBPyConnection, scheme: str | None = None) -
     found = rows(con, "SELECT * FROM segment WHERE scheme = ? ORDER BY position", [scheme])
     if not found:
         known = [row["scheme"] for row in rows(con, "SELECT DISTINCT scheme FROM segment")]
-        raise SnapshotError("reading.no_scheme", name=scheme, near=nearest(scheme, known), known=sorted(known))
+        raise SnapshotError(
+            "reading.no_scheme", name=scheme, near=nearest(scheme, known), known=sorted(known)
+        )
     return found
 
 
@@ -47,12 +56,18 @@ def check_segment(con: duckdb.DuckDBPyConnection, scheme: str, segment: str) -> 
     segments = {row["segment"]: row for row in scheme_overview(con, scheme)}
     if segment not in segments:
         raise SnapshotError(
-            "reading.no_segment", name=segment, scheme=scheme, near=nearest(segment, segments), known=list(segments)
+            "reading.no_segment",
+            name=segment,
+            scheme=scheme,
+            near=nearest(segment, segments),
+            known=list(segments),
         )
     return segments[segment]
 
 
-def segment_portrait(con: duckdb.DuckDBPyConnection, scheme: str, segment: str, limit: int = 12) -> list[dict[str, Any]]:
+def segment_portrait(
+    con: duckdb.DuckDBPyConnection, scheme: str, segment: str, limit: int = 12
+) -> list[dict[str, Any]]:
     """What sets a segment apart: the significant values with the largest distance from the rest, strongest first."""
     check_segment(con, scheme, segment)
     if not has_table(con, "portrait"):

@@ -27,7 +27,10 @@ def snapshot_columns(manifest: Mapping[str, Any]) -> list[ProfileColumn]:
 
 def prediction_columns(manifest: Mapping[str, Any]) -> list[ProfileColumn]:
     """The columns of the run's predictions."""
-    return [ProfileColumn(item["name"], item["type"], item["title"]) for item in manifest.get("prediction_columns", [])]
+    return [
+        ProfileColumn(item["name"], item["type"], item["title"])
+        for item in manifest.get("prediction_columns", [])
+    ]
 
 
 def snapshot_catalog(manifest: Mapping[str, Any]) -> Catalog:
@@ -63,7 +66,9 @@ def rows_for(manifest: Mapping[str, Any], rules: Iterable[Rule], *, table: str =
     predicted = [item for item in prediction_columns(manifest) if item.name in used]
     if predicted:
         key = ProfileColumn("customer_id", "text")
-        query = _beside(query, inward([key, *predicted], "prediction", digits), "m", {i.name: i.name for i in predicted})
+        query = _beside(
+            query, inward([key, *predicted], "prediction", digits), "m", {i.name: i.name for i in predicted}
+        )
     for number, name in enumerate(schemes):
         one = exp.select(column("customer_id"), column("segment")).from_("assignment")
         one = one.where(exp.EQ(this=column("scheme"), expression=exp.Literal.string(name)))

@@ -28,7 +28,9 @@ def run_schemes(manifest: Mapping[str, Any]) -> tuple[dict[str, Scheme], Catalog
     from kequn.profile import Registry
     from kequn.scheme import load_schemes
 
-    texts = {path: item["text"] for path, item in manifest["definitions"].items() if path.startswith("schemes/")}
+    texts = {
+        path: item["text"] for path, item in manifest["definitions"].items() if path.startswith("schemes/")
+    }
     as_of = date.fromisoformat(str(manifest["as_of"]))
     here = snapshot_catalog(manifest)
     whole = everything(Registry(), {}, as_of, here.minor_unit_digits)
@@ -36,7 +38,9 @@ def run_schemes(manifest: Mapping[str, Any]) -> tuple[dict[str, Scheme], Catalog
     return load_schemes(texts, catalog), here
 
 
-def customer_row(con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], customer_id: str) -> dict[str, Any]:
+def customer_row(
+    con: duckdb.DuckDBPyConnection, manifest: Mapping[str, Any], customer_id: str
+) -> dict[str, Any]:
     """A customer's profile row as schemes see it: predictions, segments and behaviour terms beside it."""
     find_customer(con, customer_id)
     row = rows(con, "SELECT * FROM profile WHERE customer_id = ?", [customer_id])[0]
@@ -57,7 +61,11 @@ def explanation(
     scheme_overview(con, scheme)
     manifest = snapshot.manifest.model_dump(mode="json")
     schemes, here = run_schemes(manifest)
-    hidden = {item.name: Column(item.name, item.type, item.title) for item in snapshot_columns(manifest) if item.hidden}
+    hidden = {
+        item.name: Column(item.name, item.type, item.title)
+        for item in snapshot_columns(manifest)
+        if item.hidden
+    }
     sight = Catalog({**here.columns, **hidden}, {}, here.behaviours, here.as_of, here.minor_unit_digits)
     assert here.as_of is not None
     usable = {name: schemes[name] for name in manifest["schemes"] if name in schemes}
@@ -66,7 +74,12 @@ def explanation(
 
 
 def why_rows(
-    con: duckdb.DuckDBPyConnection, snapshot: Snapshot, customer_id: str, scheme: str, segment: str | None, lang: str
+    con: duckdb.DuckDBPyConnection,
+    snapshot: Snapshot,
+    customer_id: str,
+    scheme: str,
+    segment: str | None,
+    lang: str,
 ) -> dict[str, Any]:
     """The explanation in words: one sentence, the clauses (of one segment, or of all up to the decisive one), the change.
 
@@ -112,7 +125,11 @@ def _lines(part: Part, lang: str) -> Iterator[dict[str, Any]]:
             yield from _lines(inner, lang)
         return
     name = title(part.title, lang) or part.column or ""
-    clause = f"{name} {part.sign} {_shown(part.threshold)}" if part.sign and part.threshold is not None else part.text
+    clause = (
+        f"{name} {part.sign} {_shown(part.threshold)}"
+        if part.sign and part.threshold is not None
+        else part.text
+    )
     yield {"clause": clause, "value": _shown(part.value), "passed": part.passed}
 
 
@@ -132,7 +149,12 @@ def _change(found: Explanation, titles: Mapping[str, str], segment: str | None, 
         return say("why.no_change", lang, segment=titles[segment])
     name = title(change.title, lang) or change.column
     return say(
-        "why.change", lang, column=name, value=_shown(change.value), needed=_shown(change.needed), segment=titles[segment]
+        "why.change",
+        lang,
+        column=name,
+        value=_shown(change.value),
+        needed=_shown(change.needed),
+        segment=titles[segment],
     )
 
 
