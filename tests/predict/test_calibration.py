@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -48,13 +50,15 @@ def test_lift_of_tied_probabilities_does_not_depend_on_the_order_of_rows() -> No
 
 
 @given(st.lists(st.tuples(st.integers(0, 10), st.booleans()), min_size=1, max_size=200), st.integers(1, 12))
-def test_reliability_keeps_every_customer_and_never_splits_equal_values(rows: list[tuple[int, bool]], bins: int) -> None:
+def test_reliability_keeps_every_customer_and_never_splits_equal_values(
+    rows: list[tuple[int, bool]], bins: int
+) -> None:
     p, happened = np.array([row[0] / 10 for row in rows]), np.array([row[1] for row in rows])
     curve = reliability(p, happened, bins)
     assert sum(row["customers"] for row in curve) == len(rows)
     assert sum(row["customers"] * row["observed"] for row in curve) == pytest.approx(happened.sum())
     means = [row["predicted"] for row in curve]
-    assert all(a < b for a, b in zip(means, means[1:], strict=False))
+    assert all(a < b for a, b in itertools.pairwise(means))
 
 
 @settings(deadline=None, max_examples=40)

@@ -9,16 +9,20 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from tests.predict.world import AS_OF, Shop
 
 from kequn.errors import ModelError
 from kequn.predict.features import DATED, feature_titles, in_sample, read_features
+from tests.predict.world import AS_OF, Shop
 
 
 def profile(folder: Path, **columns: list[object]) -> Path:
     folder.mkdir(exist_ok=True)
     count = len(next(iter(columns.values())))
-    base = {"customer_id": [f"c{n}" for n in range(count)], "recency_days": [10] * count, "frequency": [2] * count}
+    base = {
+        "customer_id": [f"c{n}" for n in range(count)],
+        "recency_days": [10] * count,
+        "frequency": [2] * count,
+    }
     pq.write_table(pa.table({**base, **columns}), folder / "part-00000.parquet")
     return folder
 
@@ -61,7 +65,10 @@ def test_money_counts_the_same_in_minor_and_in_major_units(shop: Shop) -> None:
 
 
 def test_features_do_not_depend_on_the_order_of_rows(shop: Shop) -> None:
-    plain, shuffled = read_features(shop.profile_at(AS_OF)), read_features(shop.profile_at(AS_OF, name="mixed", order="hash(customer_id)"))
+    plain, shuffled = (
+        read_features(shop.profile_at(AS_OF)),
+        read_features(shop.profile_at(AS_OF, name="mixed", order="hash(customer_id)")),
+    )
     assert plain.customer_ids.equals(shuffled.customer_ids)
     assert np.array_equal(plain.values, shuffled.values, equal_nan=True)
 

@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pyarrow as pa
 import pytest
-from tests.predict.world import AS_OF, START, Shop
 
 from kequn.predict.calibration import expit, logit
 from kequn.predict.features import FeatureMatrix, read_features
@@ -17,6 +16,7 @@ from kequn.predict.learners import Boosted, Logit, RateTable, learner_from
 from kequn.predict.past import Past, Window, stack, usable
 from kequn.predict.propensity import LADDER, Propensity, PropensityFit, fit_propensity
 from kequn.predict.reasons import reasons
+from tests.predict.world import AS_OF, START, Shop
 
 
 def past_of(shop: Shop, **changes: object) -> Past:
@@ -56,7 +56,8 @@ def test_a_window_labels_exactly_who_bought_in_it(shop: Shop) -> None:
     window = past_of(shop).window(cutoff, 30)
     with duckdb.connect() as con:
         found = con.execute(
-            f"SELECT DISTINCT customer_id FROM '{shop.orders[0]}' WHERE ordered_at >= ? AND ordered_at < ?", [cutoff, AS_OF]
+            f"SELECT DISTINCT customer_id FROM '{shop.orders[0]}' WHERE ordered_at >= ? AND ordered_at < ?",
+            [cutoff, AS_OF],
         ).fetchall()
     bought = {row[0] for row in found}
     assert window.bought.tolist() == [key in bought for key in window.matrix.customer_ids.to_pylist()]
@@ -81,13 +82,17 @@ def test_probabilities_mean_what_they_say(shop: Shop, fitted: PropensityFit) -> 
     assert used["mean_probability"] == pytest.approx(used["base_rate"], abs=0.06)
 
 
-def test_the_same_data_give_the_same_scores(shop: Shop, scoring: FeatureMatrix, fitted: PropensityFit) -> None:
+def test_the_same_data_give_the_same_scores(
+    shop: Shop, scoring: FeatureMatrix, fitted: PropensityFit
+) -> None:
     again = fit_propensity(past_of(shop), 30, scoring, "purchase_30d")
     assert fitted.model is not None and again.model is not None
     assert np.array_equal(fitted.model.score(scoring), again.model.score(scoring))
 
 
-def test_a_customers_score_does_not_depend_on_who_else_is_scored(scoring: FeatureMatrix, fitted: PropensityFit) -> None:
+def test_a_customers_score_does_not_depend_on_who_else_is_scored(
+    scoring: FeatureMatrix, fitted: PropensityFit
+) -> None:
     assert fitted.model is not None
     some = np.zeros(len(scoring), dtype=bool)
     some[::7] = True
@@ -110,7 +115,9 @@ def test_pure_noise_is_published_as_the_overall_rate(shop: Shop, scoring: Featur
     assert len(set(fit.model.score(scoring))) == 1
 
 
-def test_one_class_gives_no_model_and_says_how_many_cases_are_missing(shop: Shop, scoring: FeatureMatrix) -> None:
+def test_one_class_gives_no_model_and_says_how_many_cases_are_missing(
+    shop: Shop, scoring: FeatureMatrix
+) -> None:
     class Always(Past):
         def window(self, cutoff: date, horizon_days: int) -> Window:
             window = super().window(cutoff, horizon_days)
@@ -118,7 +125,11 @@ def test_one_class_gives_no_model_and_says_how_many_cases_are_missing(shop: Shop
 
     fit = fit_propensity(Always(shop.profile_at, shop.orders, START, AS_OF), 30, scoring, "purchase_30d")
     assert fit.model is None
-    assert (fit.card.gate.ok, fit.card.gate.code, fit.card.gate.found) == (False, "predict.gate_rarer_outcome", 0)
+    assert (fit.card.gate.ok, fit.card.gate.code, fit.card.gate.found) == (
+        False,
+        "predict.gate_rarer_outcome",
+        0,
+    )
 
 
 def test_a_short_history_falls_back_to_the_table_of_rates(shop: Shop, scoring: FeatureMatrix) -> None:
@@ -157,7 +168,9 @@ def test_a_longer_silence_never_raises_the_chance_to_buy() -> None:
     for shift in (1, 10, 100):
         moved = matrix.values.copy()
         moved[:, 0] += shift
-        assert np.all(model.raw(FeatureMatrix(matrix.customer_ids, matrix.names, moved)) <= model.raw(matrix) + 1e-12)
+        assert np.all(
+            model.raw(FeatureMatrix(matrix.customer_ids, matrix.names, moved)) <= model.raw(matrix) + 1e-12
+        )
 
 
 def test_contributions_add_up_to_the_log_odds() -> None:
@@ -199,7 +212,9 @@ def test_missing_values_do_not_break_the_logit() -> None:
     holes[::3, 1] = np.nan
     constant = np.column_stack([holes, np.full(len(holes), 7.0)])
     model = Logit.fit(FeatureMatrix(matrix.customer_ids, (*matrix.names, "gaps"), constant), happened)
-    assert np.all(np.isfinite(model.raw(FeatureMatrix(matrix.customer_ids, (*matrix.names, "gaps"), constant))))
+    assert np.all(
+        np.isfinite(model.raw(FeatureMatrix(matrix.customer_ids, (*matrix.names, "gaps"), constant)))
+    )
     assert model.weights[3] == 0
 
 
@@ -207,7 +222,10 @@ def test_a_feature_that_is_unknown_at_any_cut_off_is_left_out() -> None:
     matrix, _ = rows(10)
     unknown = matrix.values.copy()
     unknown[:, 2] = np.nan
-    assert usable([matrix, FeatureMatrix(matrix.customer_ids, matrix.names, unknown)]) == ("recency_days", "frequency")
+    assert usable([matrix, FeatureMatrix(matrix.customer_ids, matrix.names, unknown)]) == (
+        "recency_days",
+        "frequency",
+    )
 
 
 def test_stacked_windows_keep_their_rows_and_labels() -> None:

@@ -37,7 +37,9 @@ class Shop:
     def facts(self) -> dict[str, tuple[Path, ...]]:
         return {"orders": self.orders, "order_lines": self.lines, "products": self.products}
 
-    def profile_at(self, day: date, *, name: str = "profile", order: str = "customer_id", money: str = "BIGINT") -> Path:
+    def profile_at(
+        self, day: date, *, name: str = "profile", order: str = "customer_id", money: str = "BIGINT"
+    ) -> Path:
         """A naive profile as known before `day`."""
         folder = self.folder / f"{name}-{day}"
         if not folder.exists():
@@ -81,9 +83,21 @@ COPY (
 def open_shop(folder: Path, customers: int = 900, seed: int = 7, products: int = 60) -> Shop:
     """Orders of a year: Poisson at a gamma rate until an exponential end; each customer keeps to one of two tastes."""
     rng = np.random.default_rng(seed)
-    orders: dict[str, list[object]] = {name: [] for name in ("order_id", "customer_id", "ordered_at", "amount", "status")}
+    orders: dict[str, list[object]] = {
+        name: [] for name in ("order_id", "customer_id", "ordered_at", "amount", "status")
+    }
     lines: dict[str, list[object]] = {
-        name: [] for name in ("order_id", "line_no", "product_id", "customer_id", "ordered_at", "amount", "category", "cost")
+        name: []
+        for name in (
+            "order_id",
+            "line_no",
+            "product_id",
+            "customer_id",
+            "ordered_at",
+            "amount",
+            "category",
+            "cost",
+        )
     }
     half = products // 2
     weights = 1 / np.arange(1, half + 1)
@@ -101,7 +115,11 @@ def open_shop(folder: Path, customers: int = 900, seed: int = 7, products: int =
                 place = int(rng.choice(half, p=weights)) + taste * half
                 amount = 500 + 50 * place
                 total += amount
-                for name, value in zip(lines, (order_id, line, f"p{place:03d}", key, when, amount, f"k{place % 6}", amount // 2), strict=True):
+                for name, value in zip(
+                    lines,
+                    (order_id, line, f"p{place:03d}", key, when, amount, f"k{place % 6}", amount // 2),
+                    strict=True,
+                ):
                     lines[name].append(value)
             for name, value in zip(orders, (order_id, key, when, total, "completed"), strict=True):
                 orders[name].append(value)
@@ -111,13 +129,15 @@ def open_shop(folder: Path, customers: int = 900, seed: int = 7, products: int =
     for name, table in (("orders", orders), ("order_lines", lines)):
         arrow = pa.table(table)
         place = arrow.schema.get_field_index("ordered_at")
-        arrow = arrow.set_column(place, "ordered_at", arrow.column("ordered_at").cast(pa.date32()).cast(stamp))
+        arrow = arrow.set_column(
+            place, "ordered_at", arrow.column("ordered_at").cast(pa.date32()).cast(stamp)
+        )
         pq.write_table(arrow, folder / f"{name}.parquet")
     goods = [f"p{place:03d}" for place in range(products)]
     pq.write_table(
-        pa.table({"product_id": goods, "name": [f"商品{key}" for key in goods], "stock": [None] * products}).cast(
-            pa.schema([("product_id", pa.string()), ("name", pa.string()), ("stock", pa.float64())])
-        ),
+        pa.table(
+            {"product_id": goods, "name": [f"商品{key}" for key in goods], "stock": [None] * products}
+        ).cast(pa.schema([("product_id", pa.string()), ("name", pa.string()), ("stock", pa.float64())])),
         folder / "products.parquet",
     )
     return Shop(folder)

@@ -250,14 +250,16 @@ def _candidates(connection: Any, request: CallRequest, probability: str, value: 
     if request.owner is not None:
         where.append("p.account_manager = $owner")
         given["owner"] = request.owner
+    # not GREATEST, which takes 0 for NULL: what a purchase is worth must stay unknown
     connection.execute(
         f"""CREATE TEMP TABLE candidate AS
-            SELECT p.customer_id, CAST(p.account_manager AS VARCHAR) AS account_manager, CAST(a.segment AS VARCHAR) AS segment,
-              m."{probability}" AS probability, GREATEST({value}, 0) AS value,
-              m."{probability}" * GREATEST({value}, 0) AS expected_value
-            FROM profile p LEFT JOIN prediction m USING (customer_id)
-              LEFT JOIN (SELECT customer_id, segment FROM assignment WHERE scheme = $scheme) a USING (customer_id)
-            WHERE {" AND ".join(where)}""",
+            SELECT customer_id, account_manager, segment, probability, value, probability * value AS expected_value
+            FROM (
+              SELECT p.customer_id, CAST(p.account_manager AS VARCHAR) AS account_manager, CAST(a.segment AS VARCHAR) AS segment,
+                m."{probability}" AS probability, CASE WHEN {value} < 0 THEN 0 ELSE {value} END AS value
+              FROM profile p LEFT JOIN prediction m USING (customer_id)
+                LEFT JOIN (SELECT customer_id, segment FROM assignment WHERE scheme = $scheme) a USING (customer_id)
+              WHERE {" AND ".join(where)})""",
         given,
     )
 
