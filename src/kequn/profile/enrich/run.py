@@ -8,10 +8,11 @@ from pathlib import Path
 from kequn.engine import Engine
 from kequn.profile.enrich.agents import enrich_agents
 from kequn.profile.enrich.companies import enrich_companies
+from kequn.profile.enrich.geography import enrich_geography
 from kequn.profile.enrich.products import enrich_products
 from kequn.profile.enrich.tables import Enriched, EnrichSettings, Facts, Job, register_enriched
 
-STEPS = (enrich_companies, enrich_products, enrich_agents)
+STEPS = (enrich_companies, enrich_products, enrich_agents, enrich_geography)
 
 
 def enrich(

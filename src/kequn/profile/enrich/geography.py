@@ -1,0 +1,267 @@
+"""Where customers live and where they are now: region, position, and what is near."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from kequn.errors import KequnError
+from kequn.language import Type, portable
+from kequn.profile.enrich.regions import Gazetteer, Match, gazetteer, great_region
+from kequn.profile.enrich.tables import Enriched, Job
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from kequn.profile.declaration import FeatureFile
+    from kequn.profile.enrich.distances import Places
+
+HOME = ("country", "province", "city", "district", "address", "city_tier", "climate_zone", "latitude", "longitude")
+KNOWN_KINDS = ("store", "station", "resort")
+CHINA_NAMES = {"中国", "china", "cn", "chn", "prc", "中华人民共和国"}
+SLUG = re.compile(r"^[a-z][a-z0-9_]{0,30}$")
+MOST_KINDS = 12
+PLACES = portable("SELECT place_id, kind, latitude, longitude FROM places WHERE latitude IS NOT NULL AND longitude IS NOT NULL")
+REGIONS = portable("SELECT code, province, city, tier, density, climate_zone FROM regions")
+NOW = (
+    "SELECT customer_id, latitude, longitude, occurred_at, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY occurred_at DESC, "
+    "latitude, longitude) AS place FROM events WHERE occurred_at < DATE '{as_of}' AND customer_id IS NOT NULL "
+    "AND latitude IS NOT NULL AND longitude IS NOT NULL"
+)
+PEOPLE = (
+    "SELECT c.customer_id AS customer_id, {home}, n.latitude AS now_latitude, n.longitude AS now_longitude, n.occurred_at AS now_at "
+    "FROM customers AS c LEFT JOIN (SELECT customer_id, latitude, longitude, occurred_at FROM ({now}) AS e WHERE place = 1) AS n "
+    "ON c.customer_id = n.customer_id"
+)
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """What every batch is measured against: the gazetteer, the user's own facts by region code or by names, and places."""
+
+    gazetteer: Gazetteer
+    by_code: Mapping[str, Mapping[str, Any]]
+    by_name: Mapping[tuple[str, str], Mapping[str, Any]]
+    places: Mapping[str, Places] = field(default_factory=dict)
+    near_km: float = 5.0
+
+    def facts(self, found: Match, province: str | None, city: str | None) -> Mapping[str, Any]:
+        """Tier, density and climate of a place: of the district, else its city, else its province."""
+        for size in (6, 4, 2):
+            if found.code and len(found.code) >= size and found.code[:size] in self.by_code:
+                return self.by_code[found.code[:size]]
+        return self.by_name.get((province or "", city or ""), {})
+
+
+def enrich_geography(job: Job) -> Enriched:
+    """One row per customer. Names that match no region and positions that can't be right are counted and reported."""
+    named = any(job.has(f"customers.{name}") for name in ("province", "city", "district", "address"))
+    placed = job.has("customers.latitude", "customers.longitude")
+    moving = job.has("events.latitude", "events.longitude")
+    if not (named or placed or moving):
+        return Enriched()
+    around = _surroundings(job)
+    columns = _columns(job, around, named=named, placed=placed, moving=moving)
+    home = ", ".join(f"c.{name} AS {name}" for name in HOME)
+    query = portable(PEOPLE.format(home=home, now=NOW.format(as_of=job.as_of.isoformat())))
+    schema = _schema(columns)
+
+    def located(batch: pa.RecordBatch) -> pa.RecordBatch:
+        return locate(batch, around, schema)
+
+    folder = job.folder / "enriched_geo"
+    job.engine.map_arrow(query, located, schema, folder)
+    extra = {name: kind for name, kind in columns.items() if name.startswith(("distance_km_", "places_near_"))}
+    table = job.deliver("enriched_geo", list(columns), extra)
+    report = _report(table.files, named=named, placed=placed, moving=moving)
+    return Enriched({"enriched_geo": table}, (_kind_features(around),), tuple(_warnings(report)), {"geography": report})
+
+
+def _surroundings(job: Job) -> Surroundings:
+    from kequn.profile.enrich.distances import by_kind, position_states
+
+    known = gazetteer()
+    by_code: dict[str, Mapping[str, Any]] = {}
+    by_name: dict[tuple[str, str], Mapping[str, Any]] = {}
+    for row in job.engine.sql(REGIONS).to_pylist() if job.has("regions.code") else []:
+        code = re.sub(r"(00)+$", "", str(row["code"])) if re.fullmatch(r"\d{2,6}", str(row["code"])) else ""
+        code = code + "0" * (len(code) % 2)
+        found = known.match(row["province"], row["city"], None, None)
+        if code in known.places or found.code:
+            by_code[code if code in known.places else str(found.code)] = row
+        by_name[row["province"] or "", row["city"] or ""] = row
+    places: dict[str, Places] = {}
+    if job.has("places.latitude", "places.longitude"):
+        import numpy as np
+
+        rows = job.engine.sql(PLACES).to_pylist()
+        lat, lon = (np.array([row[name] for row in rows], dtype=np.float64) for name in ("latitude", "longitude"))
+        good = position_states(lat, lon, np.zeros(len(rows), dtype=bool)) == "ok"
+        places = by_kind([row for row, fine in zip(rows, good, strict=True) if fine])
+        kinds = [kind for kind in places if kind and SLUG.match(kind)][:MOST_KINDS]
+        places = {kind: places[kind] for kind in ["", *kinds]}
+    return Surroundings(known, by_code, by_name, places, job.settings.near_km)
+
+
+def _columns(job: Job, around: Surroundings, *, named: bool, placed: bool, moving: bool) -> dict[str, Type]:
+    """Which columns the facts allow, with their types."""
+    columns: dict[str, Type] = {"customer_id": "text"}
+    if named:
+        columns |= dict.fromkeys(("province", "city", "district", "region_code", "region_match", "great_region"), "text")
+    for name, source in (("city_tier", "tier"), ("climate_zone", "climate_zone")):
+        if job.has(f"customers.{name}") or (named and job.has(f"regions.{source}")):
+            columns[name] = "text"
+    if named and job.has("regions.density"):
+        columns["density"] = "decimal"
+    if placed:
+        columns |= {"latitude": "number", "longitude": "number", "position_state": "text"}
+        for kind in around.places:
+            columns[f"distance_km_{kind}" if kind else "distance_km"] = "number"
+            columns[f"places_near_{kind}" if kind else "places_near"] = "integer"
+        if around.places:
+            columns |= {"nearest_place": "text"}
+    if moving:
+        columns |= {"now_latitude": "number", "now_longitude": "number", "now_at": "timestamp", "now_state": "text"}
+        if around.places:
+            columns |= {"now_distance_km": "number", "now_nearest_place": "text"}
+    return columns
+
+
+def _schema(columns: Mapping[str, Type]) -> pa.Schema:
+    import pyarrow as pa
+
+    kinds = {"text": pa.string(), "number": pa.float64(), "integer": pa.int64(), "timestamp": pa.timestamp("us"), "decimal": pa.decimal128(18, 3)}
+    return pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
+
+
+def locate(batch: pa.RecordBatch, around: Surroundings, schema: pa.Schema) -> pa.RecordBatch:
+    """The columns of `schema` for a batch of customers."""
+    import numpy as np
+    import pyarrow as pa
+
+    from kequn.profile.enrich.distances import position_states
+
+    words = {name: batch.column(name).to_pylist() for name in ("country", "province", "city", "district", "address", "city_tier", "climate_zone")}
+    wanted = set(schema.names)
+    matches = _matches(words, around) if wanted & {"region_match", "city_tier", "density", "climate_zone", "position_state"} else []
+    made: dict[str, Any] = {"customer_id": batch.column("customer_id")}
+    made |= _named_columns(words, matches, around)
+    chinese = np.array(
+        [
+            str(country or "").strip().lower() in CHINA_NAMES or (country is None and found.code is not None)
+            for country, found in zip(words["country"], matches, strict=True)
+        ],
+        dtype=bool,
+    ) if matches else np.zeros(batch.num_rows, dtype=bool)  # fmt: skip
+    for head, box in (("", chinese), ("now_", np.zeros(batch.num_rows, dtype=bool))):
+        lat, lon = (_floats(batch.column(f"{head}{name}")) for name in ("latitude", "longitude"))
+        state = position_states(lat, lon, box)
+        lat, lon = np.where(state == "ok", lat, np.nan), np.where(state == "ok", lon, np.nan)
+        made |= {f"{head}latitude": _nullable(lat), f"{head}longitude": _nullable(lon), "now_state" if head else "position_state": state}
+        for kind, places in around.places.items() if not head else [("", around.places[""])] if around.places else []:
+            found = places.nearest(lat, lon, around.near_km)
+            tail = f"_{kind}" if kind else ""
+            made[f"{head}distance_km{tail}"] = _nullable(found.km)
+            if not head:
+                made[f"places_near{tail}"] = pa.array(found.near, mask=np.isnan(found.km))
+            if not kind:
+                made[f"{head}nearest_place"] = [places.ids[place] if place >= 0 else None for place in found.index.tolist()]
+    made["now_at"] = batch.column("now_at")
+    arrays = [_as(made[item.name], item.type) for item in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _as(values: Any, kind: pa.DataType) -> pa.Array:
+    import pyarrow as pa
+
+    return values.cast(kind) if isinstance(values, pa.Array) else pa.array(values, type=kind)
+
+
+def _matches(words: Mapping[str, list[Any]], around: Surroundings) -> list[Match]:
+    columns = zip(*(words[name] for name in ("country", "province", "city", "district", "address")), strict=True)
+    return [
+        Match("abroad") if country and str(country).strip().lower() not in CHINA_NAMES else around.gazetteer.match(*given)
+        for country, *given in columns
+    ]
+
+
+def _named_columns(words: Mapping[str, list[Any]], matches: list[Match], around: Surroundings) -> dict[str, list[Any]]:
+    rows = list(zip(matches, words["province"], words["city"], words["district"], strict=False))
+    facts = [around.facts(found, province, city) for found, province, city, _ in rows]
+    density = [row.get("density") for row in facts]
+    return {
+        "province": [found.province or province for found, province, _, _ in rows],
+        "city": [found.city or city for found, _, city, _ in rows],
+        "district": [found.district or district for found, _, _, district in rows],
+        "region_code": [found.code for found, *_ in rows],
+        "region_match": [found.level for found, *_ in rows],
+        "great_region": [great_region(found.code) if found.code else None for found, *_ in rows],
+        "city_tier": [said or row.get("tier") for said, row in zip(words["city_tier"], facts, strict=False)],
+        "climate_zone": [said or row.get("climate_zone") for said, row in zip(words["climate_zone"], facts, strict=False)],
+        "density": [None if value is None else Decimal(value) for value in density],
+    }
+
+
+def _floats(values: pa.Array) -> Any:
+    import numpy as np
+
+    return np.asarray(values.cast("float64").to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+def _nullable(values: Any) -> pa.Array:
+    import numpy as np
+    import pyarrow as pa
+
+    return pa.array(values, mask=np.isnan(values))
+
+
+def _report(files: Iterable[Any], **parts: bool) -> dict[str, Any]:
+    """How many customers stand where: levels of match, states of positions, the unmatched names that occur most."""
+    import pyarrow.parquet as pq
+
+    counted = [name for name, wanted in zip(("region_match", "position_state", "now_state"), parts.values(), strict=True) if wanted]
+    found: dict[str, dict[str, int]] = {name: {} for name in counted}
+    unmatched: dict[str, int] = {}
+    for file in files:
+        for batch in pq.ParquetFile(file).iter_batches(columns=[*counted, *(("province", "city") if parts["named"] else ())]):
+            for name in counted:
+                for entry in batch.column(name).value_counts().to_pylist():
+                    found[name][str(entry["values"])] = found[name].get(str(entry["values"]), 0) + entry["counts"]
+            for row in batch.to_pylist() if parts["named"] and "unmatched" in found["region_match"] else []:
+                if row["region_match"] == "unmatched":
+                    name = " ".join(filter(None, (row["province"], row["city"]))) or "-"
+                    unmatched[name] = unmatched.get(name, 0) + 1
+    most = sorted(unmatched.items(), key=lambda entry: (-entry[1], entry[0]))[:10]
+    return {**{name: dict(sorted(counts.items())) for name, counts in found.items()}, "unmatched": dict(most)}
+
+
+def _warnings(report: Mapping[str, Any]) -> Iterable[KequnError]:
+    levels = report.get("region_match", {})
+    if levels.get("unmatched"):
+        yield KequnError("enrich.regions_unmatched", customers=levels["unmatched"], names=list(report["unmatched"])[:5])
+    if levels.get("conflict"):
+        yield KequnError("enrich.regions_conflict", customers=levels["conflict"])
+    for name in ("position_state", "now_state"):
+        wrong = {state: count for state, count in report.get(name, {}).items() if state not in ("ok", "missing")}
+        if wrong:
+            yield KequnError("enrich.positions", rows=sum(wrong.values()), reasons=[f"{state} {count}" for state, count in wrong.items()])
+
+
+def _kind_features(around: Surroundings) -> FeatureFile:
+    """Distance and count for each kind of place that the library doesn't declare."""
+    from kequn.profile.declaration import FeatureFile
+
+    kinds = [kind for kind in around.places if kind and kind not in KNOWN_KINDS]
+    features: list[dict[str, Any]] = []
+    for kind in kinds:
+        titles = {"zh": f"距最近的 {kind}", "en": f"Distance to the nearest {kind}"}
+        features.append({"name": f"distance_km_{kind}", "from": "enriched_geo", "sql": f"MIN(distance_km_{kind})", "unit": "km", "title": titles})
+        titles = {"zh": f"附近的 {kind} 数", "en": f"{kind} near"}
+        features.append({"name": f"places_near_{kind}", "from": "enriched_geo", "sql": f"MAX(places_near_{kind})", "unit": "places", "title": titles})
+    return FeatureFile.model_validate({"model": "geographic", "basis": "external", "features": features})
+
+
+__all__ = ["Surroundings", "enrich_geography", "locate"]
