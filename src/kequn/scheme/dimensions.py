@@ -22,6 +22,7 @@ from kequn.language import Column
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+BATCH_ROWS = 32_768
 SAMPLE_ROWS = 50_000
 SAMPLE_GROUPS = 3
 BINS = 5
@@ -81,22 +82,22 @@ def sample(files: Sequence[Path], columns: Sequence[str]) -> pa.Table:
     places = (
         sorted({round(step) for step in np.linspace(0, len(groups) - 1, SAMPLE_GROUPS)}) if groups else []
     )
-    tables = []
+    kept = []
     for file, group in (groups[place] for place in places):
         with pq.ParquetFile(file) as parquet:
-            table = parquet.read_row_group(group, columns=list(columns))
-        step = max(1, table.num_rows * len(places) // SAMPLE_ROWS)
-        tables.append(table.take(pa.array(np.arange(0, table.num_rows, step))))
-    return (
-        pa.concat_tables(tables) if tables else pa.table({name: pa.array([], pa.null()) for name in columns})
-    )
+            rows = parquet.metadata.row_group(group).num_rows
+            step, offset = max(1, rows * len(places) // SAMPLE_ROWS), 0
+            for batch in parquet.iter_batches(BATCH_ROWS, row_groups=[group], columns=list(columns)):
+                kept.append(batch.take(pa.array(np.arange((-offset) % step, batch.num_rows, step))))
+                offset += batch.num_rows
+    return pa.Table.from_batches(kept) if kept else pa.table({name: pa.array([], pa.null()) for name in columns})
 
 
-def read(files: Sequence[Path], columns: Sequence[str], rows: int = 65_536) -> Iterator[pa.RecordBatch]:
+def read(files: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
     """Record batches of several files, in order."""
     for file in files:
         with pq.ParquetFile(file) as parquet:
-            yield from parquet.iter_batches(rows, columns=list(columns))
+            yield from parquet.iter_batches(BATCH_ROWS, columns=list(columns))
 
 
 def dimension(column: Column, values: pa.ChunkedArray, digits: int) -> Dimension | None:

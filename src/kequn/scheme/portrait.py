@@ -32,7 +32,7 @@ from kequn.scheme.dimensions import (
     read,
     sample,
 )
-from kequn.scheme.tally import Tally, medians
+from kequn.scheme.tally import Ordered, Tally
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -79,6 +79,13 @@ class _Kept:
     codes: dict[str, list[NDArray[np.uint8]]] = field(default_factory=dict)
     segments: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
 
+    sorted: dict[str, Ordered] = field(default_factory=dict)
+
+    def ordered(self, name: str) -> Ordered:
+        if name not in self.sorted:
+            self.sorted[name] = Ordered.of(np.concatenate(self.numbers.pop(name)))
+        return self.sorted[name]
+
     def rows(self, count: int) -> slice:
         first = (-self.offset) % self.step
         self.offset += count
@@ -105,7 +112,7 @@ def portrait(profile: Sequence[Path], assignment: Assignment, catalog: Catalog) 
         rows = kept.rows(len(ids))
         kept.ids += ids.take(pa.array(np.arange(len(ids))[rows])).to_pylist()
         for name, values in segments.items():
-            kept.segments.setdefault(name, []).append(values[rows])
+            kept.segments.setdefault(name, []).append(values[rows].copy())
         tally.count(segments, _coded(left, dimensions, segments, kept, rows))
     table = _judged([row for name in labels for row in _rows(name, tally, dimensions, assignment)])
     typical = [
@@ -137,8 +144,8 @@ def _coded(
         numbers = as_numbers(values) if each.is_number else None
         codes = each.codes(values, numbers)
         if numbers is not None:
-            kept.numbers.setdefault(each.name, []).append(numbers[rows])
-        kept.codes.setdefault(each.name, []).append(codes[rows])
+            kept.numbers.setdefault(each.name, []).append(numbers[rows].copy())
+        kept.codes.setdefault(each.name, []).append(codes[rows].copy())
         yield each.name, codes
     for name, place in segments.items():
         yield f"seg_{name}", place
@@ -263,7 +270,7 @@ def _typical(
         if each.is_number:  # the bin in which the middle customer lies
             middle = (counts.sum(axis=1, keepdims=True) + 1) // 2
             wanted[row] = (np.cumsum(counts, axis=1) < middle).sum(axis=1) + 1
-            numbers[each.name] = medians(np.concatenate(kept.numbers[each.name]), owners, len(segments))
+            numbers[each.name] = kept.ordered(each.name).medians(owners, len(segments))
         else:
             wanted[row] = counts.argmax(axis=1) + 1
         wanted[row][counts.sum(axis=1) == 0] = -1

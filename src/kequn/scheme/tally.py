@@ -79,18 +79,30 @@ class Tally:
         return counts
 
 
-def medians(values: NDArray[np.float64], segments: NDArray[np.int64], count: int) -> Sequence[float | None]:
-    """The lower median of `values` (NaN: unknown) in each of `count` segments, None where nobody is known."""
-    known = ~np.isnan(values)
-    order = np.argsort(values[known], kind="stable")
-    ordered, owners = values[known][order], segments[known][order]
-    grouped = np.argsort(owners, kind="stable")
-    sizes = np.bincount(owners, minlength=count + 1)[:count]
-    starts = np.concatenate([[0], np.cumsum(sizes)[:-1]])
-    return [
-        float(ordered[grouped[start + (size - 1) // 2]]) if size else None
-        for start, size in zip(starts, sizes, strict=True)
-    ]
+@dataclass(frozen=True)
+class Ordered:
+    """Known values in ascending order, and the row each stands in; sorted once, asked by many schemes."""
+
+    values: NDArray[np.float64]
+    rows: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, values: NDArray[np.float64]) -> Ordered:
+        """From values by row, NaN for unknown."""
+        known = np.flatnonzero(~np.isnan(values))
+        order = np.argsort(values[known], kind="stable")
+        return cls(values[known][order], known[order])
+
+    def medians(self, segments: NDArray[np.int64], count: int) -> Sequence[float | None]:
+        """The lower median in each of `count` segments, None where nobody is known."""
+        owners = segments[self.rows].astype(np.uint16)  # a radix sort takes small whole numbers fastest
+        grouped = np.argsort(owners, kind="stable")
+        sizes = np.bincount(owners, minlength=count + 1)[:count]
+        middles = np.cumsum(sizes) - sizes + (sizes - 1) // 2
+        return [
+            float(self.values[grouped[middle]]) if size else None
+            for middle, size in zip(middles, sizes, strict=True)
+        ]
 
 
-__all__ = ["Group", "Tally", "medians"]
+__all__ = ["Group", "Ordered", "Tally"]
