@@ -48,7 +48,7 @@ def _gather(source: Source, lang: Lang) -> dict[str, Any]:
         "deciles": tenths,
         "action": action["name"] if action else None,
         "heat_map": heat_map(source),
-        "tiers": tiers(schemes),
+        "tiers": tiers(source, schemes),
         "crossed": crossed(source),
         "schemes": schemes,
         "portrait_gap": portrait_gap(source),

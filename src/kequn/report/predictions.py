@@ -11,6 +11,8 @@ LOWER_IS_BETTER = frozenset({"brier", "log_loss", "mae"})
 MEASURES = ("auc", "log_loss", "brier", "lift_10", "ndcg_10", "precision_10", "coverage", "mae", "gini", "rank_correlation", "top_share")
 SHARES = frozenset({"precision_10", "coverage", "top_share"})
 OFFERS = 8
+SHOWN = ("p_alive", "expected_orders_12m", "expected_revenue_12m", "clv", "p_purchase_30d", "p_churn", "health_score")
+LANGUAGE_COLON = {"zh": "：", "en": ": "}
 
 
 def predictions(source: Source, action: str | None) -> dict[str, Any]:
@@ -25,68 +27,80 @@ def predictions(source: Source, action: str | None) -> dict[str, Any]:
 
 
 def _card(source: Source, card: Mapping[str, Any]) -> dict[str, Any]:
-    gate = card.get("gate") or {}
     quality, baseline = card.get("quality") or {}, card.get("baseline") or {}
-    measures, rival = _money_scores(source, quality) if quality.get("money") else _scalars(quality, baseline)
-    name = str(card.get("model"))
+    rival, used = baseline.get("name"), card.get("used")
     return {
-        "model": _named("model_name", name),
+        "model": _titled(source, str(card.get("model"))),
         "published": bool(card.get("published")),
-        "used": _named("model_name", str(card["used"])) if card.get("used") else None,
-        "gate": _gate(gate),
-        "window": str(quality.get("window") or quality.get("holdout_days") or "") or None,
-        "rival": _named("model_name", rival) if rival else None,
-        "measures": measures,
+        "used": _named(source, str(used)) if used and used != card.get("model") else None,
+        "gate": _gate(card.get("gate") or {}),
+        "window": str(quality["window"]) if quality.get("window") else None,
+        "judged": bool(quality),
+        "rival": _named(source, str(rival)) if rival else None,
+        "measures": [_measure(source, name, quality[name], baseline.get(name)) for name in MEASURES if _is_number(quality.get(name))],
         "reliability": quality.get("reliability") or [],
-        "notes": [_note(note) for note in card.get("notes") or ()],
+        "bands": [
+            {"title": _words(f"predict.band_{name}", name), "customers": band.get("customers"), "churn": band.get("churn")}
+            for name, band in (quality.get("bands") or {}).items()
+        ],
+        "notes": [_note(source, note) for note in card.get("notes") or ()],
     }
 
 
 def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
-    code = f"predict.gate_{gate.get('code')}" + ("" if gate.get("ok") else "_short")
+    """A gate that was passed says how much there was; one that was not says what is missing."""
     fields = {name: _whole(gate.get(name)) for name in ("needed", "found")}
+    code = str(gate.get("code"))
+    if not gate:
+        return {"ok": True, "text": None}
+    if gate.get("ok"):
+        return {"ok": True, "text": said("predict.gate_ok", **fields)}
     words = said(code, **fields) if known(code) else said("report.gate", **fields)
-    return {"ok": bool(gate.get("ok")), "text": words if gate else None}
+    if "_gate_" in code:  # lifetime value names the count only
+        words = {lang: f"{words[lang]}{LANGUAGE_COLON[lang]}{said('report.gate', **fields)[lang]}" for lang in words}
+    return {"ok": False, "text": words}
 
 
-def _scalars(quality: Mapping[str, Any], baseline: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
-    rows = [_measure(name, quality[name], baseline.get(name)) for name in MEASURES if isinstance(quality.get(name), (int, float))]
-    return rows, str(baseline["name"]) if baseline.get("name") else None
+def _measure(source: Source, name: str, found: float, baseline: Any) -> dict[str, Any]:
+    """One measure beside the baseline's; errors of money stand in minor units in the card."""
+    unit = 10 ** int(source.manifest.get("minor_unit_digits", 2)) if name == "mae" else 1
+    other = baseline / unit if _is_number(baseline) else None
+    model, better = found / unit, None
+    if other is not None and model != other:
+        better = (model < other) == (name in LOWER_IS_BETTER)
+    kind = "money" if name == "mae" else ("percent" if name in SHARES else "measure")
+    return {"name": said(f"report.measure.{name}"), "kind": kind, "model": model, "baseline": other, "better": better}
 
 
-def _money_scores(source: Source, quality: Mapping[str, Any]) -> tuple[list[dict[str, Any]], str | None]:
-    """Lifetime value: the model's scores on money against the baseline with the smallest error."""
-    model, others = quality["money"][0], quality["money"][1:]
-    rival = min(others, key=lambda score: score["mae"]) if others else {}
-    unit = 10 ** int(source.manifest.get("minor_unit_digits", 2))
-    rows = []
-    for name in MEASURES:
-        if isinstance(model.get(name), (int, float)):
-            scale = unit if name == "mae" else 1
-            other = rival.get(name)
-            rows.append(_measure(name, model[name] / scale, other / scale if other is not None else None))
-    return rows, rival.get("name")
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
-def _measure(name: str, found: float, baseline: float | None) -> dict[str, Any]:
-    better = None
-    if baseline is not None and found != baseline:
-        better = (found < baseline) == (name in LOWER_IS_BETTER)
-    kind = "money" if name == "mae" else ("percent" if name in SHARES else "number")
-    return {"name": said(f"report.measure.{name}"), "kind": kind, "model": found, "baseline": baseline, "better": better}
+def _titled(source: Source, name: str) -> Text:
+    """Title of a card: the purchase models of lifetime value say what they are for."""
+    words = _named(source, name)
+    return said("report.predict.lifetime", name=words) if known(f"predict.clv_model_{name}") else words
 
 
-def _named(family: str, name: str) -> Text:
-    code = f"report.{family}.{name}"
-    return said(code) if known(code) else {"zh": name, "en": name}
+def _named(source: Source, name: str) -> Text:
+    """A model or a method in words; a single column that serves as a baseline has its own title."""
+    for family in ("predict.model_", "predict.clv_model_", "predict.used_"):
+        if known(family + name):
+            return said(family + name)
+    return source.column_title({"recency": "recency_days"}.get(name, name))
 
 
-def _note(note: Mapping[str, Any]) -> Text:
+def _words(code: str, otherwise: str) -> Text:
+    return said(code) if known(code) else {"zh": otherwise, "en": otherwise}
+
+
+def _note(source: Source, note: Mapping[str, Any]) -> Text:
     fields = {name: value for name, value in note.items() if name != "code"}
+    if _is_number(fields.get("rate")):
+        fields["rate"] = f"{fields['rate']:.0%}"
     if "used" in fields:
-        fields["used"] = _named("model_name", str(fields["used"]))
-    code = str(note.get("code"))
-    return said(code, **fields) if known(code) else {"zh": code, "en": code}
+        fields["used"] = _named(source, str(fields["used"]))
+    return said(str(note.get("code")), **fields) if known(str(note.get("code"))) else _words("", str(note.get("code")))
 
 
 def _whole(value: Any) -> Any:
@@ -99,7 +113,7 @@ def _by_segment(source: Source, scheme: str | None) -> dict[str, Any] | None:
     if not columns or scheme is None or not source.has("prediction"):
         return None
     there = source.columns("prediction")
-    columns = [c for c in columns if c["name"] in there]
+    columns = [c for c in columns if c["name"] in there and c["name"] in SHOWN] or [c for c in columns if c["name"] in there][:7]
     sums = ", ".join(f'{"sum" if c["type"] == "money" else "avg"}(p."{c["name"]}") AS "{c["name"]}"' for c in columns)
     found = {
         row["segment"]: row
@@ -131,13 +145,14 @@ def _offers(source: Source) -> list[dict[str, Any]]:
     """The products that stand first for most customers."""
     if not source.has("recommendation"):
         return []
-    names = source.has("products")
+    named = source.has("orders") and {"main_product_id", "main_product"} <= set(source.columns("orders"))
+    names = "(SELECT main_product_id AS product_id, any_value(main_product) AS name FROM orders GROUP BY 1)"
     found = source.rows(
-        "SELECT r.product_id, " + ("any_value(p.name)" if names else "NULL") + " AS name, count(*) AS customers, avg(r.probability) AS probability "
-        "FROM recommendation AS r " + ("LEFT JOIN products AS p ON p.product_id = r.product_id " if names else "")
-        + "WHERE r.rank = 1 GROUP BY r.product_id ORDER BY customers DESC, r.product_id LIMIT ?",
+        f"SELECT r.product_id, {'any_value(p.name)' if named else 'NULL'} AS name, count(*) AS customers, avg(r.probability) AS probability "
+        f"FROM recommendation AS r {f'LEFT JOIN {names} AS p ON p.product_id = r.product_id' if named else ''} "
+        "WHERE r.rank = 1 GROUP BY r.product_id ORDER BY customers DESC, r.product_id LIMIT ?",
         [OFFERS],
-    )  # fmt: skip
+    )
     return [{name: plain(value) for name, value in row.items()} for row in found]
 
 

@@ -11,7 +11,7 @@
     return found.replace(/\{(\w+)\}/g, (whole, name) => (name in fields ? String(fields[name]) : whole));
   };
   const text = (value) => (value === null || value === undefined ? "" : typeof value === "object" ? value[lang] : String(value));
-  const UNITS = { zh: [[1e8, " 亿"], [1e4, " 万"]], en: [[1e9, "B"], [1e6, "M"], [1e3, "K"]] };
+  const UNITS = { zh: [[1e8, " 亿"], [1e4, " 万"]], en: [[1e9, "B"], [1e6, "M"], [1e4, "K", 1e3]] };
   const symbol = (() => {
     try {
       const parts = new Intl.NumberFormat("zh-CN", { style: "currency", currency: data.currency, currencyDisplay: "narrowSymbol" }).formatToParts(0);
@@ -22,8 +22,8 @@
   const plain = (value, digits) => value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
   function compact(value, small = 0) {
     const size = Math.abs(value);
-    for (const [unit, name] of UNITS[lang]) {
-      if (size >= unit) return plain(value / unit, size >= unit * 1000 ? 0 : size >= unit * 100 ? 1 : 2).replace(/\.?0+$/, (zeros) => (zeros.startsWith(".") ? "" : zeros)) + name;
+    for (const [from, name, unit = from] of UNITS[lang]) {
+      if (size >= from) return plain(value / unit, size >= unit * 1000 ? 0 : size >= unit * 100 ? 1 : 2).replace(/\.?0+$/, (zeros) => (zeros.startsWith(".") ? "" : zeros)) + name;
     }
     return plain(value, size && size < 100 ? small : 0);
   }
@@ -32,7 +32,8 @@
     compact: (value) => (value ?? null) === null ? none : compact(value),
     money: (value) => (value ?? null) === null ? none : (value < 0 ? "−" : "") + symbol + compact(Math.abs(value), 2),
     percent: (value) => (value ?? null) === null ? none : plain(value * 100, value && Math.abs(value) < 0.001 ? 2 : 1) + "%",
-    number: (value) => (value ?? null) === null ? none : plain(value, Number.isInteger(value) ? 0 : Math.abs(value) < 10 ? 3 : 1),
+    number: (value) => (value ?? null) === null ? none : plain(value, Number.isInteger(value) ? 0 : Math.abs(value) < 1 ? 2 : 1),
+    measure: (value) => (value ?? null) === null ? none : plain(value, 3),
     text: (value) => text(value) || none,
   };
 
@@ -67,6 +68,7 @@
     svg.append(path);
     return svg;
   }
+  const sentence = (words) => words.charAt(0).toUpperCase() + words.slice(1);
   const note = (words) => h("p.note", {}, words);
   const badge = (words, kind = "") => h(`span.badge${kind ? "." + kind : ""}`, {}, words);
   const gap = (words) => h("div.gap", {}, icon("info"), h("p", {}, text(words)));
@@ -146,7 +148,7 @@
       series: [{ type: "heatmap", label: { show: true, fontSize: 12.5, fontWeight: 600 }, data: cells.map((cell) => ({
         value: [cell.x, cell.y, value(cell)], cell,
         itemStyle: { color: mix(token("--heat-0"), token("--heat-1"), part(cell)), borderColor: token("--surface"), borderWidth: 3, borderRadius: 6 },
-        label: { color: part(cell) > 0.5 ? token("--heat-high") : token("--heat-low"), formatter: () => label.cell(cell) },
+        label: { color: part(cell) > 0.6 ? token("--heat-high") : token("--heat-low"), formatter: () => label.cell(cell) },
       })) }],
       visualMap: { show: false, min: 0, max: 1, dimension: 0, inRange: { opacity: 1 } },
     };
@@ -162,7 +164,7 @@
       h("div.cover-text", {}, h("p.over", {}, word("title")), h("h1", {}, text(of.workspace)),
         h("dl.cover-facts", {}, facts.filter(Boolean).map(([name, value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value))))),
       h("div.tiles", {},
-        tile(word("customers"), show.compact(f.customers), f.buyers === null ? "" : word("tile.buyers", { n: show.count(f.buyers) })),
+        tile(word("customers"), f.customers < 1e5 ? show.count(f.customers) : show.compact(f.customers), f.buyers === null ? "" : word("tile.buyers", { n: show.count(f.buyers) })),
         tile(word("revenue_12m"), show.money(f.revenue_12m ?? f.revenue), f.customers ? word("tile.per_head", { x: show.money((f.revenue_12m ?? f.revenue ?? 0) / f.customers) }) : ""),
         tile(word("orders"), show.compact(f.orders), f.customers && f.orders !== null ? word("tile.orders_each", { x: plain(f.orders / f.customers, 1) }) : ""),
         tile(word("average_order_value"), show.money(f.average_order_value), word("tile.all_time")),
@@ -227,23 +229,24 @@
     const of = data.heat_map;
     if (!of) return section("rfm", h("div.span-12", {}, gap(word("rfm.gap"))));
     const [across, up] = of.axes;
+    const scheme = data.schemes.find((one) => one.name === of.name);
     const scores = (axis) => Array.from({ length: axis.scores }, (_, at) => `${axis.id}${at + 1}`);
     const tip = (cell) => `${across.id}${cell.x + 1} · ${up.id}${cell.y + 1}\n${word("customers")} ${show.count(cell.customers)}\n${word("revenue")} ${show.money(cell.revenue)}\n${word("per_head")} ${show.money(cell.per_head)}`;
     const cells = of.cells.map((cell) => ({ ...cell, x: cell.x - 1, y: cell.y - 1 }));
     const name = (axis) => `${text(axis.title)} (${axis.id})`;
     const ends = h("div.heat-ends", {}, h("span", {}, word("heat.low")), h("span.heat-scale"), h("span", {}, word("heat.high")));
-    const thresholds = table([{ title: word("score"), kind: "text", value: (row) => row.score }, ...of.axes.map((axis) => ({ title: `${axis.id} · ${text(axis.column ?? axis.title)}`, kind: "text", value: (row) => (row.bands[axis.id] ? text(row.bands[axis.id]) : none) }))],
+    const thresholds = table([{ title: word("score"), kind: "text", value: (row) => row.score }, ...of.axes.map((axis) => ({ title: `${axis.id} · ${text(axis.column ?? axis.title)}${axis.unit ? ` (${word(`unit.${axis.unit}`)})` : ""}`, kind: "text", value: (row) => (row.bands[axis.id] ? text(row.bands[axis.id]) : none) }))],
       Array.from({ length: Math.max(...of.axes.map((axis) => axis.scores)) }, (_, at) => ({ score: String(at + 1), bands: Object.fromEntries(of.axes.map((axis) => [axis.id, axis.bands[at]])) })).reverse());
-    const scheme = data.schemes.find((one) => text(one.title) === text(of.scheme));
     return section("rfm",
-      chart(word("heat", { scheme: text(of.scheme) }), word("heat.sub", { across: name(across), up: name(up) }), { span: 7, height: 340, after: ends }, () => heat(cells, (cell) => cell.per_head ?? cell.customers, scores(across), scores(up), { cell: (cell) => show.compact(cell.customers), tip }),
+      chart(word("heat", { scheme: text(of.scheme) }), word("heat.sub", { across: name(across), up: name(up) }), { span: 7, height: scheme ? balanceHeight(scheme) - 34 : 340, after: ends }, () => heat(cells, (cell) => cell.per_head ?? cell.customers, scores(across), scores(up), { cell: (cell) => show.compact(cell.customers), tip }),
         table([{ title: across.id, kind: "text", value: (cell) => `${across.id}${cell.x + 1}` }, { title: up.id, kind: "text", value: (cell) => `${up.id}${cell.y + 1}` }, { title: word("customers"), kind: "count", value: (cell) => cell.customers }, { title: word("revenue"), kind: "money", value: (cell) => cell.revenue }, { title: word("per_head"), kind: "money", value: (cell) => cell.per_head }], cells)),
       scheme ? balance(scheme) : null,
       card(word("thresholds"), word("thresholds.sub"), { span: 12 }, thresholds));
   }
+  const balanceHeight = (scheme) => Math.max(340, scheme.segments.filter((row) => row.customers).length * 40 + 50);
   function balance(scheme) {
     const rows = scheme.segments.filter((row) => row.customers).reverse();
-    return chart(word("balance"), word("balance.sub"), { span: 5, height: 386 }, () => ({
+    return chart(word("balance"), word("balance.sub"), { span: 5, height: balanceHeight(scheme) }, () => ({
       legend: {}, grid: { top: 34, right: 44 },
       xAxis: { type: "value", axisLabel: { formatter: (value) => `${Math.round(value * 100)}%` } },
       yAxis: { type: "category", data: rows.map((row) => text(row.title)), axisLabel: { color: token("--ink-2") } },
@@ -259,25 +262,26 @@
   function pyramid() {
     const of = data.tiers;
     if (!of) return null;
-    const height = Math.max(260, of.segments.length * 74);
+    const height = Math.max(260, of.segments.length * 74, data.crossed ? crossedHeight() : 0);
     const beside = h("ol.tier-list", {}, of.segments.map((row, at) => h("li", {}, h("div", {}, h("strong", {}, text(row.title)), h("span.muted", {}, word("tier.line", { n: show.count(row.customers), share: show.percent(row.share), each: show.money(row.per_head) }))),
       h("div.tier-bar", {}, h("span.meter.big", {}, h(`span.meter-fill.t${Math.min(at, 4)}`, { width: row.revenue_share ?? 0 })), h("b", {}, show.percent(row.revenue_share)), h("span.muted", {}, word("tier.revenue"))))));
     beside.style.setProperty("--rows", of.segments.length);
-    return chart(text(of.title), text(of.purpose), { span: data.crossed ? 6 : 12, height, beside: [beside], wrap: (canvas) => h("div.pyramid", {}, canvas, beside) }, () => ({
+    return chart(text(of.title), of.ranked_by ? word("tiers.ranked", { column: text(of.ranked_by) }) : text(of.purpose), { span: data.crossed ? 6 : 12, height, beside: [beside], wrap: (canvas) => h("div.pyramid", {}, canvas, beside) }, () => ({
       tooltip: { formatter: (item) => `${item.name}\n${word("customers")} ${show.count(item.data.row.customers)}\n${word("revenue_share")} ${show.percent(item.data.row.revenue_share)}` },
-      series: [{ type: "funnel", sort: "none", left: 0, right: 0, top: 4, bottom: 4, minSize: "0%", maxSize: "100%", gap: 4, min: 0, max: of.segments.length, funnelAlign: "center",
+      series: [{ type: "funnel", sort: "ascending", left: 0, right: 0, top: 4, bottom: 4, minSize: "0%", maxSize: "100%", gap: 4, min: 0, max: of.segments.length, funnelAlign: "center",
         label: { show: true, position: "inside", fontWeight: 600, fontSize: 12 },
         data: of.segments.map((row, at) => ({ name: text(row.title), value: at + 1, row, itemStyle: { color: token(`--tier-${Math.min(at, 4)}`), borderWidth: 0 },
           label: { formatter: () => (at === 0 && of.segments.length > 3 ? "" : show.percent(row.share)), color: at < 2 ? token("--tier-ink-high") : token("--tier-ink-low") } })) }],
     }), segmentTable(of.segments, "tier-table"));
   }
+  const crossedHeight = () => Math.max(280, data.crossed.up.segments.length * 44 + 40);
   function crossing() {
     const of = data.crossed;
     if (!of) return null;
     const up = [...of.up.segments].reverse();
     const cells = of.cells.map((cell) => ({ ...cell, y: up.length - 1 - cell.y }));
     const names = (cell) => `${text(of.across.segments[cell.x])} × ${text(up[cell.y])}`;
-    const height = Math.max(280, up.length * 44 + 40);
+    const height = crossedHeight();
     return chart(word("crossed", { a: text(of.across.title), b: text(of.up.title) }), word("crossed.sub"), { span: 6, height }, () => heat(cells, (cell) => cell.revenue ?? cell.customers, of.across.segments.map(text), up.map(text),
       { cell: (cell) => show.compact(cell.customers), tip: (cell) => `${names(cell)}\n${word("customers")} ${show.count(cell.customers)}\n${word("revenue")} ${show.money(cell.revenue)}` }),
       table([{ title: word("segment"), kind: "text", value: names }, { title: word("customers"), kind: "count", value: (cell) => cell.customers }, { title: word("revenue"), kind: "money", value: (cell) => cell.revenue }, { title: word("per_head"), kind: "money", value: (cell) => cell.per_head }], cells));
@@ -298,17 +302,25 @@
   function portrait(row, open) {
     const most = Math.max(...row.portrait.map((item) => Math.abs(Math.log2(clip(item.lift)))), 1);
     const lines = row.portrait.map((item) => {
-      const more = (item.lift ?? 1) >= 1;
-      return h("li", {}, h("span.trait", {}, h("span.muted", {}, `${text(item.dimension)} `), text(item.value)),
+      const more = item.lift === null || item.lift >= 1;
+      return h("li", {}, h("span.trait", {}, h("span.muted", {}, `${text(item.dimension)} `), range(item)),
         h("span.trait-share", {}, word("portrait.share", { here: show.percent(item.share), rest: show.percent(item.rest_share) })),
         h("span.meter", {}, h(`span.meter-fill.${more ? "b" : "d"}`, { width: Math.abs(Math.log2(clip(item.lift))) / most })),
-        h(`b.${more ? "good" : "bad"}`, {}, item.lift === null || item.lift === undefined ? none : `${plain(item.lift, item.lift < 10 ? 2 : 0)}×`));
+        h(`b.${more ? "good" : "bad"}`, {}, item.lift === null ? word("portrait.only") : `${plain(item.lift, item.lift < 10 ? 2 : 0)}×`));
     });
-    return h("details.portrait", { open }, h("summary", {}, h("strong", {}, text(row.title)), h("span.muted", {}, word("portrait.of", { n: show.count(row.customers) }))), h("ul", {}, lines));
+    return h("details.portrait", { open: open && window.innerWidth > 640 }, h("summary", {}, h("strong", {}, text(row.title)), h("span.muted", {}, word("portrait.of", { n: show.count(row.customers) }))), h("ul", {}, lines));
   }
-  const clip = (lift) => Math.min(64, Math.max(1 / 64, lift ?? 1));
+  // a bin of numbers is (low, high]
+  function range(item) {
+    const { low, high, kind } = item;
+    if (low === null && high === null) return text(item.value);
+    const worded = (value) => show[kind === "number" ? "number" : kind](value);
+    if (low === null) return `≤ ${worded(high)}`;
+    return high === null ? `> ${worded(low)}` : word("portrait.range", { low: worded(low), high: worded(high) });
+  }
+  const clip = (lift) => Math.min(64, Math.max(1 / 64, lift ?? 64)); // no lift: nobody else has it
   function models() {
-    const list = (title, items) => (items.length ? h("div.model-part", {}, h("h4", {}, title), items) : null);
+    const list = (title, items) => (items ? h("div.model-part", {}, h("h4", {}, title), items) : null);
     return section("models", h("div.models.span-12", {}, data.models.map((of) => {
       const state = of.schemes.length ? "ready" : of.features ? "partly" : "locked";
       return h(`section.card.model.${state}`, {},
@@ -316,30 +328,43 @@
         h("p.muted", {}, text(of.about)),
         h("div.model-count", {}, h("strong", {}, show.count(of.features)), h("span", {}, of.absent ? word("model.features_of", { n: of.features + of.absent }) : word("model.features"))),
         of.features + of.absent ? h("span.meter", {}, h("span.meter-fill.a", { width: of.features / (of.features + of.absent) })) : null,
-        list(word("model.schemes"), of.schemes.length ? h("div.tags", {}, of.schemes.map((title) => badge(text(title), "accent"))) : []),
-        list(word("model.waiting"), of.waiting.length ? h("ul.plain", {}, of.waiting.map((item) => h("li", {}, text(item.title), h("span.muted", {}, word("model.needs", { what: item.missing.map(text).join(word("comma")) }))))) : []),
-        list(word("model.unlocks"), of.unlocks.length ? h("ul.plain", {}, of.unlocks.map((item) => h("li", {}, text(item.title), item.features ? h("span.muted", {}, word("model.unlocks_n", { n: item.features })) : null))) : []));
+        list(word("model.schemes"), of.schemes.length ? h("div.tags", {}, of.schemes.map((title) => badge(text(title), "accent"))) : null),
+        list(word("model.waiting"), of.waiting.length ? h("ul.plain", {}, of.waiting.map((item) => h("li", {}, text(item.title), h("span.muted", {}, word("model.needs", { what: item.missing.map(text).join(word("comma")) }))))) : null),
+        list(word("model.unlocks"), of.unlocks.length ? h("ul.plain", {}, of.unlocks.map((item) => h("li", {}, text(item.title), item.features ? h("span.muted", {}, word("model.unlocks_n", { n: item.features })) : null))) : null));
     })));
   }
   function predictions() {
     const of = data.predictions;
     if (of.gap) return section("predictions", h("div.span-12", {}, gap(of.gap)));
-    const cards = of.cards.map((one) => card(text(one.model), one.window ? word("predict.window", { window: one.window }) : "", { span: 6, tools: badge(word(one.published ? "predict.published" : one.used ? "predict.simpler" : "predict.not"), one.published ? "good" : one.used ? "warn" : "") },
-      one.gate.text ? h(`p.gate.${one.gate.ok ? "fine" : "short"}`, {}, icon(one.gate.ok ? "check" : "lock"), text(one.gate.text)) : null,
-      one.used ? note(word("predict.used", { name: text(one.used) })) : null,
-      one.measures.length ? table([{ title: word("predict.measure"), kind: "text", value: (row) => row.name }, { title: word("predict.model"), kind: "node", class: "num", value: (row) => show[row.kind](row.model) },
-        { title: one.rival ? word("predict.baseline_named", { name: text(one.rival) }) : word("predict.baseline"), kind: "node", class: "num", value: (row) => show[row.kind](row.baseline) },
-        { title: word("predict.verdict"), kind: "node", value: (row) => (row.better === null ? none : badge(word(row.better ? "predict.wins" : "predict.loses"), row.better ? "good" : "warn")) }], one.measures) : null,
-      one.notes.length ? h("ul.plain", {}, one.notes.map((item) => h("li", {}, text(item)))) : null));
-    return section("predictions", cards, of.cards.filter((one) => one.reliability.length > 2).map(reliability),
-      of.by_segment ? card(word("predict.by_segment"), text(of.by_segment.scheme), { span: 12, long: true }, table([{ title: word("segment"), kind: "text", value: (row) => row.title }, { title: word("customers"), kind: "count", value: (row) => row.customers },
-        ...of.by_segment.columns.map((column, at) => ({ title: text(column.title), kind: column.kind, value: (row) => row.values[at] }))], of.by_segment.rows)) : null,
-      of.offers.length ? card(word("offers"), word("offers.sub"), { span: 12 }, table([{ title: word("offers.product"), kind: "node", value: (row) => [row.name ?? row.product_id, h("small", {}, row.name ? row.product_id : "")] }, { title: word("customers"), kind: "count", value: (row) => row.customers },
+    const state = (one) => (one.published ? ["predict.published", "good"] : one.used ? ["predict.simpler", "warn"] : ["predict.not", ""]);
+    const measured = of.cards.filter((one) => one.judged || !one.gate.ok);
+    const curved = (one) => one.reliability.length > 2;
+    const judged = [...measured.filter(curved), ...measured.filter((one) => !curved(one))].map((one) => [
+      card(text(one.model), one.window ? word("predict.window", { window: one.window }) : "", { span: 6, tools: badge(word(state(one)[0]), state(one)[1]) },
+        one.gate.text ? h(`p.gate.${one.gate.ok ? "fine" : "short"}`, {}, icon(one.gate.ok ? "check" : "lock"), sentence(text(one.gate.text))) : null,
+        one.used ? note(word("predict.used", { name: text(one.used) })) : null,
+        one.measures.length ? table([{ title: word("predict.measure"), kind: "text", value: (row) => row.name }, { title: word("predict.model"), kind: "node", class: "num", value: (row) => show[row.kind](row.model) },
+          { title: word("predict.baseline"), kind: "node", class: "num", value: (row) => show[row.kind](row.baseline) },
+          { title: word("predict.verdict"), kind: "node", value: (row) => (row.better === null ? none : badge(word(row.better ? "predict.wins" : "predict.loses"), row.better ? "good" : "warn")) }], one.measures) : null,
+        one.rival ? note(word("predict.baseline_named", { name: text(one.rival) })) : null,
+        one.bands.length ? table([{ title: word("predict.band"), kind: "text", value: (row) => row.title }, { title: word("customers"), kind: "count", value: (row) => row.customers }, { title: word("predict.band_churn"), kind: "percent", value: (row) => row.churn }], one.bands) : null,
+        one.notes.length ? h("ul.plain.muted", {}, one.notes.map((item) => h("li", {}, sentence(text(item))))) : null),
+      curved(one) ? reliability(one) : null]);
+    const rest = of.cards.filter((one) => !measured.includes(one));
+    const other = (one) => {
+      const told = [one.gate.text, one.used && word("predict.used", { name: text(one.used) }), ...one.notes].filter(Boolean);
+      return h("li", {}, h("strong", {}, text(one.model)), h("p.muted", {}, told.map((item) => sentence(text(item))).join(word("stop"))));
+    };
+    return section("predictions", judged,
+      rest.length ? card(word("predict.more"), word("predict.more.sub"), { span: measured.filter((one) => !curved(one)).length % 2 ? 6 : 12 }, h("ul.plain", {}, rest.map(other))) : null,
+      of.by_segment ? card(word("predict.by_segment"), word("predict.by_segment.sub", { scheme: text(of.by_segment.scheme) }), { span: 12, long: true }, table([{ title: word("segment"), kind: "text", value: (row) => row.title }, { title: word("customers"), kind: "count", value: (row) => row.customers },
+        ...of.by_segment.columns.map((column, at) => ({ title: text(column.title), kind: column.kind, value: (row) => row.values[at] }))], of.by_segment.rows, { class: "tall-head" })) : null,
+      of.offers.length ? card(word("offers"), word("offers.sub"), { span: 12 }, table([{ title: word("offers.product"), kind: "node", value: (row) => [row.name ?? row.product_id, row.name ? h("small", {}, row.product_id) : null] }, { title: word("customers"), kind: "count", value: (row) => row.customers },
         { title: word("offers.probability"), kind: "percent", value: (row) => row.probability }], of.offers)) : null);
   }
   function reliability(one) {
     return chart(word("reliability", { model: text(one.model) }), word("reliability.sub"), { span: 6, height: 260 }, () => ({
-      legend: {}, grid: { top: 36 }, xAxis: { type: "value", min: 0, axisLabel: { formatter: (value) => `${Math.round(value * 100)}%` } }, yAxis: { type: "value", min: 0, axisLabel: { formatter: (value) => `${Math.round(value * 100)}%` } },
+      legend: {}, grid: { top: 36, right: 30 }, xAxis: { type: "value", min: 0, axisLabel: { formatter: (value) => `${Math.round(value * 100)}%` } }, yAxis: { type: "value", min: 0, axisLabel: { formatter: (value) => `${Math.round(value * 100)}%` } },
       tooltip: { trigger: "item", valueFormatter: show.percent },
       series: [{ type: "line", name: word("reliability.model"), data: one.reliability.map((row) => [row.predicted, row.observed]), symbolSize: 7 },
         { type: "line", name: word("reliability.ideal"), symbol: "none", lineStyle: { type: "dashed", color: token("--ink-3") }, itemStyle: { color: token("--ink-3") }, data: [[0, 0], [1, 1].map(() => Math.max(...one.reliability.map((row) => Math.max(row.predicted, row.observed))))] }],
@@ -395,13 +420,13 @@
   }
 
   // ---- paper: light colours, charts as wide as the sheet, everything unfolded
-  const SHEET = 690;
+  const SHEET = 660;
   let folded = [];
   window.addEventListener("beforeprint", () => {
     document.documentElement.classList.add("paper");
     folded = [...document.querySelectorAll("details:not([open])")];
     folded.forEach((item) => { item.open = true; });
-    drawings.forEach((item) => item.draw(item.canvas.parentElement.classList.contains("pyramid") ? 300 : SHEET));
+    drawings.forEach((item) => item.draw(item.canvas.parentElement.classList.contains("pyramid") ? 236 : SHEET));
   });
   window.addEventListener("afterprint", () => {
     document.documentElement.classList.remove("paper");

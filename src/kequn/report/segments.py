@@ -8,21 +8,32 @@ from typing import Any
 
 from kequn.data.standard import TABLES
 from kequn.reading import scheme_overview, segment_portrait
-from kequn.report.source import Source, Text, plain, said, share, text
+from kequn.report.source import Source, Text, known, plain, said, share, text
 
 LIFTS = 6
+CANDIDATES = 120
+INGREDIENTS = frozenset(
+    {"gaps", "gap_sum_days", "gap_squares", "gap_std_days", "brand_revenue", "category_revenue", "list_total", "paid_total", "discount_total"}
+)
+"""Columns that only exist for others to be computed from: they say nothing to a marketer."""
+MODEL_ORDER = ("transactional", "behavioural", "demographic", "psychographic", "geographic", "technographic", "firmographic")
 CROSS_WITH = ("life_stage", "age_band", "transaction_type", "rfm")
 
 
 def all_schemes(source: Source) -> list[dict[str, Any]]:
-    """Every scheme of the run in the manifest's order, with its segments."""
+    """Every scheme of the run with its segments: grids and tiers first, then by model, then by name."""
     listed = [{name: plain(value) for name, value in row.items()} for row in scheme_overview(source.con)]
     measure = "revenue_12m" if any(row.get("revenue_12m") for row in listed) else "monetary"
     by_scheme: dict[str, list[dict[str, Any]]] = {}
     for row in listed:
         by_scheme.setdefault(row["scheme"], []).append(row)
-    names = [name for name in source.schemes if name in by_scheme] or list(by_scheme)
-    return [_scheme(source, name, by_scheme[name], measure) for name in names]
+    return [_scheme(source, name, by_scheme[name], measure) for name in sorted(by_scheme, key=lambda name: _place(source, name))]
+
+
+def _place(source: Source, name: str) -> tuple[int, int, str]:
+    kind, model = (source.schemes.get(name, {}).get(key) for key in ("kind", "model"))
+    first = {"grid": 0, "tiers": 1}.get(str(kind), 2)
+    return first, MODEL_ORDER.index(model) if model in MODEL_ORDER else len(MODEL_ORDER), name
 
 
 def _scheme(source: Source, name: str, rows: Sequence[Mapping[str, Any]], measure: str) -> dict[str, Any]:
@@ -63,29 +74,64 @@ def _words(titles: object) -> Text | None:
 
 
 def _portrait(source: Source, scheme: str, row: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """What sets a segment apart, strongest first."""
+    """What sets a segment apart, strongest first, varied so that one trait isn't told six times."""
     if not row["customers"] or not source.has("portrait"):
         return []
+    kinds = {c["name"]: _kind_of(c) for c in (*(source.manifest.get("columns") or ()), *(source.manifest.get("prediction_columns") or ()))}
+    candidates = [item for item in segment_portrait(source.con, scheme, row["segment"], CANDIDATES) if item["dimension"] not in INGREDIENTS]
+    chosen = _varied(candidates, kinds)
     return [
         {
-            "dimension": _dimension(source, item["dimension"]),
-            "value": _value(source, item["dimension"], item["value"]),
+            "dimension": _dimension(source, item), "value": _value(source, item["dimension"], item["value"]),
+            "kind": kinds.get(item["dimension"], "text"), "low": plain(item.get("low")), "high": plain(item.get("high")),
             "share": item["share"], "rest_share": item["rest_share"], "lift": plain(item["lift"]),
-        }  # fmt: skip
-        for item in segment_portrait(source.con, scheme, row["segment"], LIFTS)
-    ]
+        }
+        for item in chosen
+    ]  # fmt: skip
 
 
-def _dimension(source: Source, name: str) -> Text:
-    if name in source.schemes or name.removeprefix("seg_") in source.schemes:
-        return source.scheme_title(name.removeprefix("seg_"))
-    return source.column_title(name)
+def _varied(candidates: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[Mapping[str, Any]]:
+    """The strongest of each family of dimensions first, then a second of each; in the order of `candidates`."""
+    chosen: list[int] = []
+    for most in (1, 2):
+        for place, item in enumerate(candidates):
+            taken = [candidates[i] for i in chosen]
+            family = kinds.get(item["dimension"], "text")
+            same = sum(1 for other in taken if kinds.get(other["dimension"], "text") == family)
+            told = any(o["dimension"] == item["dimension"] or _alike(o, item) for o in taken)
+            if len(chosen) < LIFTS and same < most and not told:
+                chosen.append(place)
+    return [candidates[place] for place in sorted(chosen)]
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two lines speak of the same customers (orders in all and in a year, where the history is a year long)."""
+    return bool(one["share"] == other["share"] and one["rest_share"] == other["rest_share"])
+
+
+def _kind_of(column: Mapping[str, Any]) -> str:
+    """How the page words a number of this column: as money, as a percentage, as a count or as it is."""
+    if column["type"] == "money":
+        return "money"
+    if column.get("unit") == "share" or str(column["name"]).startswith("p_"):
+        return "percent"
+    return "count" if column["type"] == "integer" else ("number" if column["type"] in ("number", "decimal") else "text")
+
+
+def _dimension(source: Source, item: Mapping[str, Any]) -> Text:
+    if item.get("title_zh") and item.get("title_en"):
+        return {"zh": item["title_zh"], "en": item["title_en"]}
+    name = item["dimension"]
+    return source.scheme_title(name.removeprefix("seg_")) if name.startswith("seg_") else source.column_title(name)
 
 
 def _value(source: Source, dimension: str, value: object) -> Text:
     scheme = dimension.removeprefix("seg_")
-    if scheme in source.schemes:
+    if dimension.startswith("seg_") and scheme in source.schemes:
         return source.segment_title(scheme, str(value))
+    for code in (f"report.value.{dimension}.{value}", f"report.value.{value}"):
+        if known(code):
+            return said(code)
     return text(_spellings(dimension).get(str(value)), str(value))
 
 
@@ -124,7 +170,7 @@ def heat_map(source: Source) -> dict[str, Any] | None:
         found[0] += row["customers"]
         found[1] += (row.get(money) if money else 0) or 0
     return {
-        "scheme": source.scheme_title(name),
+        "name": name, "scheme": source.scheme_title(name),
         "axes": [_axis(source, name, axis, declared.get(axis, {}), max(row["cell"][axis] for row in cells)) for axis in axes],
         "cells": [
             {"x": x, "y": y, "customers": int(n), "revenue": spent if money else None, "per_head": share(spent, n) if money else None}
@@ -142,17 +188,23 @@ def _axis(source: Source, scheme: str, axis: str, declared: Mapping[str, Any], h
     column = (source.manifest.get("cuts") or {}).get(scheme, {}).get(axis, {}).get("column")
     return {
         "id": axis, "title": text(declared.get("title"), axis), "column": source.column_title(column) if column else None,
-        "scores": max(highest, len(bands)), "bands": bands,
+        "unit": "days" if str(column).endswith("_days") else None, "scores": max(highest, len(bands)), "bands": bands,
     }  # fmt: skip
 
 
-def tiers(schemes: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
+def tiers(source: Source, schemes: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """The value tiers, best first; a tier that nobody is in is left out."""
     found = next((s for s in schemes if s["name"] == "value_tier"), None) or next((s for s in schemes if s["kind"] == "tiers"), None)
     if found is None:
         return None
     filled = [{k: v for k, v in row.items() if k != "portrait"} for row in found["segments"] if row["customers"]]
-    return {"title": found["title"], "purpose": found["purpose"], "outside": found["outside"], "segments": filled} if filled else None
+    if not filled:
+        return None
+    columns = ((source.manifest.get("cuts") or {}).get(found["name"], {}).get("tiers") or {}).get("columns") or [None]
+    return {
+        "title": found["title"], "purpose": found["purpose"], "outside": found["outside"], "segments": filled,
+        "ranked_by": source.column_title(columns[0]) if columns[0] else None,
+    }  # fmt: skip
 
 
 def crossed(source: Source) -> dict[str, Any] | None:

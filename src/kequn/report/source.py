@@ -93,9 +93,15 @@ def text(titles: object, otherwise: str) -> Text:
 def said(code: str, /, **fields: Any) -> Text:
     """The sentence `code` in every language; a field that is itself a Text is said in the language of the sentence."""
     return {
-        lang: say(code, lang, **{name: value[lang] if isinstance(value, dict) else value for name, value in fields.items()})
+        lang: say(code, lang, **{name: _in(value, lang) for name, value in fields.items()})
         for lang in LANGUAGES
     }
+
+
+def _in(value: Any, lang: str) -> Any:
+    if isinstance(value, dict):
+        return value[lang]
+    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
 
 
 def known(code: str) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from typing import Any
 
+from kequn.data.standard import TABLES
 from kequn.reading import overview
-from kequn.report.source import Source, Text, known, plain, said, share
+from kequn.report.source import Source, Text, known, plain, said, share, text
 
 EMPTY = "scheme.empty_segment"
 SHOWN_NAMES = 6
@@ -121,6 +122,7 @@ def attention(source: Source) -> list[dict[str, Any]]:
         seen[code] += 1
         if seen[code] > SHOWN_NAMES:
             continue
+        fields |= _standard_titles(fields)
         if "scheme" in fields:
             scheme = str(fields["scheme"])
             if "segment" in fields:
@@ -136,8 +138,17 @@ def attention(source: Source) -> list[dict[str, Any]]:
     return listed
 
 
+def _standard_titles(fields: dict[str, Any]) -> dict[str, Text]:
+    """Words for the tables and the column that a warning names."""
+    table = TABLES.get(str(fields.get("table")))
+    found = {key: text(TABLES[fields[key]].title, fields[key]) for key in ("table", "other") if fields.get(key) in TABLES}
+    if table and fields.get("column") in table.columns:
+        found["column"] = text(table.columns[fields["column"]].title, fields["column"])
+    return found
+
+
 def _joined(scheme: Text, segment: Text) -> Text:
-    return {"zh": f"{scheme['zh']}·{segment['zh']}", "en": f"{scheme['en']} · {segment['en']}"}
+    return {"zh": f"{scheme['zh']}·{segment['zh']}", "en": f"{scheme['en']}: {segment['en']}"}
 
 
 def _enumerated(names: list[str], lang: str) -> str:

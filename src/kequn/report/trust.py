@@ -29,7 +29,8 @@ def _model(source: Source, model: str, columns: Any, unavailable: Any) -> dict[s
     ]
     present = sum(1 for column in columns if column.get("model") == model)
     absent = [item for item in unavailable if item.get("model") == model]
-    wanted = Counter(name for item in absent for name in item.get("missing") or ())
+    # what Kequn derives by itself (enriched_…) is nothing that a user could deliver
+    wanted = Counter(name for item in absent for name in item.get("missing") or () if name.partition(".")[0] in TABLES)
     unlocks = [{"title": _standard(name), "features": features} for name, features in wanted.most_common(UNLOCKS)]
     if not present and not unlocks:
         unlocks = [{"title": title, "features": None} for title in _feeding(model)]
