@@ -17,6 +17,8 @@ os.environ["DJANGO_SETTINGS_MODULE"] = "kequn.web.settings"
 import django  # noqa: E402
 from django.conf import settings  # noqa: E402
 
+if HOME.resolve() != settings.WORKSPACE:
+    raise pytest.UsageError("run without DJANGO_SETTINGS_MODULE: the tests bring a workspace of their own")
 settings.STORAGES = {
     **settings.STORAGES,
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},

@@ -3,9 +3,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template import engines
 from django.urls import path
 
+from kequn.web.jobs import lifecycle
 from kequn.web.ui import charts
 
 app_name = "gallery"
@@ -42,4 +44,8 @@ def index(request: HttpRequest) -> HttpResponse:
     return HttpResponse(template.render({"charts": shown(), "spark": [3, 4, 3.5, 5, 4.8, 6]}, request))
 
 
-urlpatterns = [path("", index, name="index")]
+def start(request: HttpRequest, kind: str) -> HttpResponse:
+    return redirect("tasks:detail", pk=lifecycle.start(request, f"gallery.{kind}").pk)
+
+
+urlpatterns = [path("", index, name="index"), path("start/<kind>/", start, name="start")]

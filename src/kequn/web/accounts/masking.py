@@ -7,13 +7,13 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from typing import Any
 
-from django.core.cache import cache
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 
 from kequn.web.accounts.roles import Role
 from kequn.web.accounts.scope import Customer
 from kequn.web.audit.record import record
+from kequn.web.throttle import within
 
 HIDDEN = "••••"
 SHOWN_SECONDS = 15 * 60
@@ -96,9 +96,7 @@ def unmask(request: HttpRequest, customer: Customer, reason: str) -> None:
     user = request.user
     if not user.has_perm("customers.unmask", customer):
         raise PermissionDenied
-    key = f"unmask:{user.pk}:{date.today():%Y%m%d}"
-    cache.add(key, 0, 86_400)
-    if cache.incr(key) > UNMASK_PER_DAY:
+    if not within(f"unmask:{user.pk}", UNMASK_PER_DAY, 86_400):
         raise TooManyUnmasked
     record(
         "customer.unmasked", request=request, target=("customer", customer.customer_id), reason=reason[:200]

@@ -11,7 +11,6 @@ from django.contrib import messages
 from django.contrib.auth import authenticate, login, logout
 from django.contrib.auth.decorators import login_not_required
 from django.contrib.auth.tokens import default_token_generator
-from django.core.cache import cache
 from django.db import transaction
 from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse
@@ -29,6 +28,7 @@ from kequn.web.accounts.roles import Role
 from kequn.web.audit.record import address, record
 from kequn.web.environment import setup_token
 from kequn.web.pages.login.forms import CodeForm, ForgotForm, NewPasswordForm, SetupForm, SignInForm
+from kequn.web.throttle import within
 
 BACKEND = "kequn.web.accounts.passwords.PasswordBackend"
 CODE_SECONDS = 5 * 60
@@ -123,7 +123,7 @@ def forgot(request: HttpRequest) -> HttpResponse:
     form = ForgotForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         name = form.cleaned_data["name"].strip()
-        if _within_limit(f"forgot:{address(request)}", FORGOT_PER_HOUR, 3600):
+        if within(f"forgot:{address(request)}", FORGOT_PER_HOUR, 3600):
             known = User.objects.filter(
                 Q(username__iexact=name) | Q(email__iexact=name), is_active=True
             ).exclude(email="")
@@ -132,12 +132,6 @@ def forgot(request: HttpRequest) -> HttpResponse:
                 record("password.reset_requested", request=request, target=("user", user.username))
         return render(request, "login/forgot_sent.html")
     return render(request, "login/forgot.html", {"form": form})
-
-
-def _within_limit(key: str, most: int, seconds: int) -> bool:
-    """Count one more in this window; False when there were too many."""
-    cache.add(key, 0, seconds)
-    return cache.incr(key) <= most
 
 
 @never_cache

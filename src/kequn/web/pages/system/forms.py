@@ -62,7 +62,7 @@ class MemberForm(forms.ModelForm):
 class AuditFilter(forms.Form):
     """What part of the log to show."""
 
-    who = forms.CharField(label=_("成员"), required=False, max_length=64)
+    who = forms.CharField(label=_("操作人"), required=False, max_length=64)
     action = forms.ChoiceField(label=_("操作"), required=False)
     since = forms.DateField(label=_("从"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label=_("到"), required=False, widget=forms.DateInput(attrs={"type": "date"}))
