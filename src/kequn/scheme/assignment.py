@@ -109,7 +109,9 @@ def assign(
 
     sight = Catalog(catalog.columns, {}, catalog.behaviours, as_of, catalog.minor_unit_digits)
     usable, unavailable = possible(schemes, sight)
-    before = {name: previous[name] for name in usable if previous and name in previous}
+    before = {
+        name: previous[name] for name in usable if previous and name in previous and previous[name].files
+    }
     layers = Layers(engine, sight, as_of, _source(engine, relation, usable, before), frozenset(before))
     layers.assign(usable.values())
     layers.refine(usable)

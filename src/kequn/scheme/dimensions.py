@@ -90,7 +90,9 @@ def sample(files: Sequence[Path], columns: Sequence[str]) -> pa.Table:
             for batch in parquet.iter_batches(BATCH_ROWS, row_groups=[group], columns=list(columns)):
                 kept.append(batch.take(pa.array(np.arange((-offset) % step, batch.num_rows, step))))
                 offset += batch.num_rows
-    return pa.Table.from_batches(kept) if kept else pa.table({name: pa.array([], pa.null()) for name in columns})
+    return (
+        pa.Table.from_batches(kept) if kept else pa.table({name: pa.array([], pa.null()) for name in columns})
+    )
 
 
 def read(files: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -17,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 
-from kequn.errors import ConfigError
+from kequn.definitions import refusal
 from kequn.i18n import LANGUAGES
 
 ID = r"^[a-z][a-z0-9_]{0,39}$"
@@ -35,7 +35,7 @@ def _list(value: Any) -> Any:
 def _known_languages(value: dict[str, str]) -> dict[str, str]:
     for lang in value:
         if lang not in LANGUAGES:
-            raise ConfigError("scheme.language", name=lang, known=list(LANGUAGES))
+            raise refusal("scheme.language", name=lang, known=list(LANGUAGES))
     return value
 
 
@@ -147,7 +147,7 @@ class SchemeSpec(Part):
     def _names(cls, value: dict[str, Any]) -> dict[str, Any]:
         for name in value:
             if not name.isidentifier():
-                raise ConfigError("scheme.parameter_name", name=name)
+                raise refusal("scheme.parameter_name", name=name)
         return value
 
 
