@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TypeVar
 
 import numpy as np
@@ -10,7 +11,7 @@ from scipy import special
 
 from kequn.predict.clv.beta_geometric import BetaGeometric, BgNbd, MbgNbd
 from kequn.predict.clv.fit import Estimate, Fit, WeakPrior, estimate
-from kequn.predict.clv.history import History
+from kequn.predict.clv.history import Block, History
 from kequn.predict.clv.nbd import NbdObjective, fit_nbd_history, require_repeats, rescale, start_rate
 from kequn.predict.clv.packing import aggregate
 from kequn.predict.clv.special import Array, log_gamma_ratio
@@ -36,7 +37,6 @@ class BetaGeometricObjective:
         self.first = first
         self.nbd = NbdObjective(history)
         self.x = history.x_values
-        self.x_rows = history.x.astype(np.float64)
 
     def __call__(self, theta: Array) -> tuple[float, Array, Array]:
         r, alpha, a, b = np.exp(theta)
@@ -70,46 +70,62 @@ class BetaGeometricObjective:
         with np.errstate(divide="ignore", invalid="ignore"):
             per_x = np.where(k >= 0, np.log(a) - np.log(b + k), -np.inf)
             pull = np.where(k >= 0, b / (b + k), 0.0)  # -∂d/∂ln b
-        silence = history.age.each(lambda v: np.log(alpha + v)) - history.last.each(
-            lambda v: np.log(alpha + v)
+        readers = [
+            t.reader(lambda v: np.log(alpha + v), lambda v: alpha / (alpha + v))
+            for t in (history.age, history.last)
+        ]
+        value, sums = 0.0, np.zeros((len(_SUMS), len(self.x)))
+        for block in history.blocks:
+            value += self._add_block(block, r, per_x, readers, sums)
+        return value, *_assemble(r, r + self.x, pull, dict(zip(_SUMS, sums, strict=True)))
+
+    def _add_block(
+        self, block: Block, r: float, per_x: Array, readers: list[Callable[[slice], list[Array]]], sums: Array
+    ) -> float:
+        """Adds the rows of a block to the sums by distinct x; returns their part of the value."""
+        (log_age, share_age), (log_last, share_last) = (read(block.rows) for read in readers)
+        weight = self.history.weight[block.rows]
+        silence = log_age - log_last
+        d = (
+            np.repeat(per_x[block.groups], block.counts)
+            + np.repeat(r + self.x[block.groups], block.counts) * silence
         )
-        share_age = history.age.each(lambda v: alpha / (alpha + v))
-        share_last = history.last.each(lambda v: alpha / (alpha + v))
-        d = history.spread(per_x) + (r + self.x_rows) * silence
         small = np.exp(-np.abs(d))
         gone = np.where(d > 0, 1.0, small) / (1 + small)
-        value = float((history.weight * (np.maximum(d, 0) + np.log1p(small))).sum())
-        w_gone = history.weight * gone
+        w_gone = weight * gone
         w_doubt = w_gone * (1 - gone)
         slope = share_age - share_last  # ∂d/∂ln alpha = (r+x) · slope
-        bend = slope - (share_age - share_last) * (share_age + share_last)
-        return value, *self._assemble(r, pull, w_gone, w_doubt, silence, slope, bend)
-
-    def _assemble(
-        self, r: float, pull: Array, w_gone: Array, w_doubt: Array, silence: Array, slope: Array, bend: Array
-    ) -> tuple[Array, Array]:
-        """Chain rule: row sums by distinct x, then small sums over x (coefficients depend on x alone)."""
-        by_x, n = self.history.by_x, r + self.x
-        gone, doubt = by_x(w_gone), by_x(w_doubt)
-        gone_silence, gone_slope, gone_bend = (
-            by_x(w_gone * silence),
-            by_x(w_gone * slope),
-            by_x(w_gone * bend),
-        )
         doubt_silence, doubt_slope = w_doubt * silence, w_doubt * slope
-        gradient = np.array([
-            r * gone_silence.sum(), (n * gone_slope).sum(), gone.sum(), -(pull * gone).sum(),
-        ])  # fmt: skip
-        h = np.zeros((4, 4))
-        h[0, 0] = gradient[0] + r * r * (doubt_silence * silence).sum()
-        h[0, 1] = r * gone_slope.sum() + r * (n * by_x(doubt_silence * slope)).sum()
-        h[1, 1] = (n * gone_bend).sum() + (n * n * by_x(doubt_slope * slope)).sum()
-        h[0, 2], h[0, 3] = r * doubt_silence.sum(), -r * (pull * by_x(doubt_silence)).sum()
-        by_slope = by_x(doubt_slope)
-        h[1, 2], h[1, 3] = (n * by_slope).sum(), -(n * pull * by_slope).sum()
-        h[2, 2], h[2, 3] = doubt.sum(), -(pull * doubt).sum()
-        h[3, 3] = (pull * pull * doubt).sum() - (pull * (1 - pull) * gone).sum()
-        return gradient, h + np.triu(h, 1).T
+        columns = (
+            w_gone, w_gone * silence, w_gone * slope, w_gone * (slope * (1 - share_age - share_last)), w_doubt,
+            doubt_silence, doubt_slope, doubt_silence * silence, doubt_silence * slope, doubt_slope * slope,
+        )  # fmt: skip
+        for total, column in zip(sums, columns, strict=True):
+            total[block.groups] += np.add.reduceat(column, block.starts)
+        return float((weight * (np.maximum(d, 0) + np.log1p(small))).sum())
+
+
+_SUMS = (
+    "gone", "gone_silence", "gone_slope", "gone_bend", "doubt",
+    "doubt_silence", "doubt_slope", "doubt_silence2", "doubt_both", "doubt_slope2",
+)  # fmt: skip
+
+
+def _assemble(r: float, n: Array, pull: Array, by_x: dict[str, Array]) -> tuple[Array, Array]:
+    """Chain rule on the sums by distinct x: every coefficient of a row hangs on its x alone (n = r + x)."""
+    gone, doubt = by_x["gone"], by_x["doubt"]
+    gradient = np.array([
+        r * by_x["gone_silence"].sum(), (n * by_x["gone_slope"]).sum(), gone.sum(), -(pull * gone).sum(),
+    ])  # fmt: skip
+    h = np.zeros((4, 4))
+    h[0, 0] = gradient[0] + r * r * by_x["doubt_silence2"].sum()
+    h[0, 1] = r * by_x["gone_slope"].sum() + r * (n * by_x["doubt_both"]).sum()
+    h[1, 1] = (n * by_x["gone_bend"]).sum() + (n * n * by_x["doubt_slope2"]).sum()
+    h[0, 2], h[0, 3] = r * by_x["doubt_silence"].sum(), -r * (pull * by_x["doubt_silence"]).sum()
+    h[1, 2], h[1, 3] = (n * by_x["doubt_slope"]).sum(), -(n * pull * by_x["doubt_slope"]).sum()
+    h[2, 2], h[2, 3] = doubt.sum(), -(pull * doubt).sum()
+    h[3, 3] = (pull * pull * doubt).sum() - (pull * (1 - pull) * gone).sum()
+    return gradient, h + np.triu(h, 1).T
 
 
 def fit_bg_nbd(

@@ -24,6 +24,8 @@ from numpy.typing import NDArray
 
 from kequn.predict.clv.special import Array
 
+_BLOCK = 1 << 13
+
 
 @dataclass(frozen=True)
 class Times:
@@ -37,12 +39,30 @@ class Times:
         found = function(self.values)
         return found if self.codes is None else found[self.codes]
 
+    def reader(self, *functions: Callable[[Array], Array]) -> Callable[[slice], list[Array]]:
+        """A reader of `functions` of these rows: from tables where values repeat, computed on the spot where not."""
+        codes = self.codes
+        if codes is None:
+            return lambda rows: [function(self.values[rows]) for function in functions]
+        tables = [function(self.values) for function in functions]
+        return lambda rows: [table[codes[rows]] for table in tables]
+
     def scaled(self, unit: float) -> Times:
         return Times(self.values / unit, self.codes)
 
     @cached_property
     def rows(self) -> Array:
         return self.each(lambda v: v)
+
+
+@dataclass(frozen=True)
+class Block:
+    """Rows that fit the cache: the rows, the distinct x among them, and where each of those begins within."""
+
+    rows: slice
+    groups: slice
+    starts: NDArray[np.intp]
+    counts: NDArray[np.intp]
 
 
 @dataclass(frozen=True)
@@ -76,17 +96,21 @@ class History:
         return self.x[self.x_starts].astype(np.float64)
 
     @cached_property
-    def x_rows(self) -> NDArray[np.intp]:
-        """Number of rows of each distinct x."""
-        return np.diff(np.append(self.x_starts, len(self.x)))
+    def blocks(self) -> tuple[Block, ...]:
+        """The rows cut into blocks; a distinct x may go on into the next block."""
+        found = []
+        for start in range(0, len(self.x), _BLOCK):
+            stop = min(start + _BLOCK, len(self.x))
+            low = int(np.searchsorted(self.x_starts, start, side="right")) - 1
+            high = int(np.searchsorted(self.x_starts, stop, side="left"))
+            starts = np.maximum(self.x_starts[low:high] - start, 0)
+            counts = np.diff(np.append(starts, stop - start))
+            found.append(Block(slice(start, stop), slice(low, high), starts, counts))
+        return tuple(found)
 
     def by_x(self, rows: Array) -> Array:
         """Sums of `rows` for each distinct x, rows in order: the same history gives the same bits."""
         return np.asarray(np.add.reduceat(rows, self.x_starts))
-
-    def spread(self, per_x: Array) -> Array:
-        """One value per distinct x, repeated for its rows."""
-        return np.repeat(per_x, self.x_rows)
 
     def by_age(self, rows: Array) -> Array:
         """Sums of `rows` for each entry of `age.values`."""

@@ -25,6 +25,8 @@ from kequn.predict.clv.special import (
     negative_binomial,
 )
 
+_BLOCK = 1 << 13  # ages whose intermediate columns stay in the cache
+
 
 @dataclass(frozen=True)
 class Nbd:
@@ -105,14 +107,16 @@ class NbdObjective:
     def __call__(self, theta: Array) -> tuple[float, Array, Array]:
         r, alpha = np.exp(theta)
         value, gradient, hessian = gamma_rate_terms(r, alpha, self.history.x_values, self.x_weight)
-        ages = alpha + self.history.age.values
-        log_age, share = np.log(ages), alpha / ages
-        weight = r * self.age_weight + self.age_purchases
-        in_r = float((self.age_weight * log_age).sum()) * r
-        in_both = float((self.age_weight * share).sum()) * r
-        value -= float((weight * log_age).sum())
-        gradient -= [in_r, float((weight * share).sum())]
-        hessian -= [[in_r, in_both], [in_both, float((weight * share * (1 - share)).sum())]]
+        for start in range(0, len(self.age_weight), _BLOCK):
+            part = slice(start, start + _BLOCK)
+            ages = alpha + self.history.age.values[part]
+            log_age, share = np.log(ages), alpha / ages
+            weight = r * self.age_weight[part] + self.age_purchases[part]
+            in_r = float((self.age_weight[part] * log_age).sum()) * r
+            in_both = float((self.age_weight[part] * share).sum()) * r
+            value -= float((weight * log_age).sum())
+            gradient -= [in_r, float((weight * share).sum())]
+            hessian -= [[in_r, in_both], [in_both, float((weight * share * (1 - share)).sum())]]
         return value, gradient, hessian
 
 

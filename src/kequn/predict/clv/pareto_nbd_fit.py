@@ -16,7 +16,7 @@ from kequn.predict.clv.special import Array
 # in mean ages; half-way between the published fits
 WEAK = WeakPrior({"r": 0.5, "alpha": 0.3, "s": 0.6, "beta": 0.4})
 
-_CHUNK = 2048  # rows whose nodes fit into the cache
+_CHUNK = 512  # rows whose nodes fit into the cache
 _SAMPLE = 10_000
 
 
