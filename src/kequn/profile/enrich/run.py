@@ -10,9 +10,11 @@ from kequn.profile.enrich.agents import enrich_agents
 from kequn.profile.enrich.companies import enrich_companies
 from kequn.profile.enrich.geography import enrich_geography
 from kequn.profile.enrich.products import enrich_products
+from kequn.profile.enrich.searches import enrich_searches
 from kequn.profile.enrich.tables import Enriched, EnrichSettings, Facts, Job, register_enriched
+from kequn.profile.enrich.traits import enrich_traits
 
-STEPS = (enrich_companies, enrich_products, enrich_agents, enrich_geography)
+STEPS = (enrich_companies, enrich_products, enrich_agents, enrich_geography, enrich_traits, enrich_searches)
 
 
 def enrich(
