@@ -75,6 +75,10 @@ def published(folder: Path, lang: str | None) -> tuple[Workspace, Snapshot, Lang
 
 def run_guarded() -> int:
     """Run the application; 0 good, 1 a clear error on stderr, 2 wrong usage."""
+    import kequn.cli.look
+    import kequn.cli.make
+    import kequn.cli.runs
+    import kequn.cli.workbench  # noqa: F401
     from kequn.i18n import explain, say
 
     try:
@@ -105,11 +109,6 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(encoding="utf-8", errors="replace")
-    import kequn.cli.look
-    import kequn.cli.make
-    import kequn.cli.runs
-    import kequn.cli.workbench  # noqa: F401
-
     sys.exit(run_guarded())
 
 

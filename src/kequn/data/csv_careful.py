@@ -12,7 +12,7 @@ import io
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
@@ -73,8 +73,8 @@ def _records(text: io.TextIOWrapper, layout: Layout) -> Iterator[tuple[list[str]
         yield cells, _fault(cells, source, width, lines), source
 
 
-def _stands_alone(line: str, width: int, settings: dict[str, object]) -> bool:
-    return len(next(csv.reader([line], **settings), [])) == width  # type: ignore[call-overload]
+def _stands_alone(line: str, width: int, settings: dict[str, Any]) -> bool:
+    return len(next(csv.reader([line], **settings), [])) == width
 
 
 def _fault(cells: list[str], source: str, width: int, lines: _Lines) -> str:

@@ -375,7 +375,8 @@ def _with_case(tree: exp.Expr) -> exp.Expr:
         aggregate.set("this", exp.Case(ifs=[exp.If(this=node.expression.this.copy(), true=counted)]))
         return aggregate
 
-    return tree.transform(rewritten)
+    made: exp.Expr = tree.transform(rewritten)
+    return made
 
 
 def _qualified(tree: exp.Expr, alias: str) -> exp.Expr:
