@@ -188,7 +188,7 @@ def _ids(
 
     table = read_ids(folder / str(part.ids), part.column, audience)
     work.mkdir(parents=True, exist_ok=True)
-    file = work / f"{view}.parquet"
+    file = work / f"{view.lstrip('_')}.parquet"  # Spark takes a file whose name begins with _ for hidden
     pq.write_table(table, file)
     engine.view(view, Parquet((file,)))
     return view, table.num_rows
