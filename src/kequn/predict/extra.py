@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib import import_module
@@ -15,6 +16,8 @@ def load(name: str) -> Any:
 
     Raises ModelError `predict.extra_missing` naming what to install.
     """
+    # threads that wait for each other by spinning made training five times slower on a busy machine; read once by OpenMP
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     try:
         return import_module(name)
     except ImportError as error:

@@ -16,7 +16,7 @@ from kequn.predict.calibration import expit
 from kequn.predict.extra import load, one_thread_blas
 from kequn.predict.recommend.evaluation import lookup
 from kequn.predict.recommend.interactions import Catalogue, Interactions
-from kequn.predict.recommend.recommenders import NOBODY, Recommender
+from kequn.predict.recommend.recommenders import NOBODY
 
 Array = NDArray[np.float64]
 Items = NDArray[np.int64]
@@ -44,11 +44,8 @@ class Candidates:
         return Candidates(self.rows[chosen], self.items[chosen], self.again[chosen], self.features[chosen])
 
 
-def new_candidates(
-    bought: Interactions, goods: Catalogue, model: Recommender, blocked: NDArray[np.bool_]
-) -> Candidates:
-    """The recommender's best products that the customer has not bought."""
-    lists = model.top(bought.days, PER_KIND, blocked)
+def new_candidates(bought: Interactions, goods: Catalogue, lists: Items) -> Candidates:
+    """A recommender's best products that the customer has not bought: `lists` [customers, PER_KIND], best first."""
     rows, place = np.nonzero(lists != NOBODY)
     items = lists[rows, place]
     features = np.column_stack([np.log1p(place), _popularity(goods, bought, items), _activity(bought, rows)])

@@ -18,6 +18,7 @@ from kequn.predict.card import ModelCard, note
 from kequn.predict.features import in_sample
 from kequn.predict.gates import MINIMUM, Gate, check
 from kequn.predict.recommend.candidates import (
+    PER_KIND,
     Candidates,
     Chances,
     Scored,
@@ -97,7 +98,7 @@ def fit_recommendations(
     model = fit_recommender(judged.winner, bought, goods, settings)
     neighbours = model if isinstance(model, Neighbours) else _neighbours(bought, settings)
     found = scored(
-        new_candidates(bought, goods, model, blocked),
+        new_candidates(bought, goods, model.top(bought.days, PER_KIND, blocked)),
         usual_candidates(bought, goods, blocked),
         judged.chances,
     )
@@ -132,17 +133,16 @@ def _judge(log: SalesLog, settings: RecommendSettings) -> Judged:
     open_to_all = np.zeros(len(goods), dtype=bool)
     fresh = after - after.multiply(bought.days > 0)
     fresh.eliminate_zeros()
-    models = {kind: fit_recommender(kind, bought, goods, settings) for kind in LADDER}
-    unseen, gains = {}, {}
-    for kind, model in models.items():
-        unseen[kind], gains[kind] = measure(
-            model.top(bought.days, TOP, open_to_all), fresh.tocsr(), len(goods)
-        )
+    lists, unseen, gains = {}, {}, {}
+    for kind in LADDER:
+        model = fit_recommender(kind, bought, goods, settings)
+        lists[kind] = model.top(bought.days, PER_KIND, open_to_all)
+        unseen[kind], gains[kind] = measure(lists[kind], fresh.tocsr(), len(goods))
     winner = LADDER[0]
     for kind in LADDER[1:]:
         if better(gains[kind], gains[winner]):
             winner = kind
-    new = new_candidates(bought, goods, models[winner], open_to_all)
+    new = new_candidates(bought, goods, lists[winner])
     again = usual_candidates(bought, goods, open_to_all)
     learn = in_sample(bought.customer_ids, len(bought) // 2, settings.seed + 1)
     chances = Chances.fit(new.only(learn[new.rows]), again.only(learn[again.rows]), after)

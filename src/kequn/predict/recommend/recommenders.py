@@ -114,7 +114,7 @@ class Factors:
 
     @classmethod
     def fit(
-        cls, days: Any, *, factors: int = 32, iterations: int = 12, seed: int = 0, threads: int = 2
+        cls, days: Any, *, factors: int = 32, iterations: int = 8, seed: int = 0, threads: int = 2
     ) -> Factors:
         """Factors of ln(1 + purchase days) (CSR [customers, products]).
 
