@@ -10,7 +10,7 @@ from tests.factory import AS_OF, SomeFacts
 
 from kequn.engine import Engine, EngineSettings, open_engine
 from kequn.profile import Registry
-from kequn.profile.enrich import Enriched, EnrichSettings, enrich
+from kequn.profile.enrich import ENRICHED, Enriched, EnrichSettings, enrich, foreseen
 
 START = date(2020, 1, 1)
 Rows = dict[str, dict[str, Any]]
@@ -24,6 +24,10 @@ def enriched_profile(
     facts = SomeFacts(tables)
     facts.register(engine, folder / "facts")
     found = enrich(engine, facts.delivered, AS_OF, folder / "enriched", settings)
+    expected = foreseen(facts.delivered, (settings or EnrichSettings()).questionnaires)
+    for name, columns in found.delivered.items():  # `check` foresees what a run delivers
+        declared = {column for column in columns if column in ENRICHED()[name]}
+        assert declared <= set(expected[name]), name
     plan = Registry(found.features).plan({**facts.delivered, **found.delivered}, AS_OF, start)
     return {row["customer_id"]: row for row in engine.sql(plan.query).to_pylist()}, found
 

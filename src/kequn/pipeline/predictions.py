@@ -11,6 +11,7 @@ from kequn.engine import Parquet
 from kequn.language import Column
 from kequn.pipeline.views import write_profile
 from kequn.profile import ProfileColumn, ProfilePlan
+from kequn.profile.enrich import register_enriched
 from kequn.profile.published import published
 
 if TYPE_CHECKING:
@@ -77,7 +78,11 @@ def profile_at(running: Running, day: date) -> Path:
         plan = running.registry.plan(
             running.delivered, day, start.date() if start else None, minor_unit_digits=running.digits
         )
+        from kequn.pipeline.run import enriched_at
+
+        register_enriched(running.engine, enriched_at(running, day), running.delivered)
         write_profile(running.engine, plan, folder, running.digits)
+        register_enriched(running.engine, running.enriched)
     return folder
 
 

@@ -17,6 +17,7 @@ from kequn.pipeline.definitions import Definitions, read_definitions
 from kequn.pipeline.progress import Clocked, Listener
 from kequn.pipeline.views import join_predictions, register_facts, view_profile, write_profile
 from kequn.profile import Delivered, ProfileColumn, ProfilePlan, Registry, catalog_of
+from kequn.profile.enrich import Enriched, EnrichSettings, enrich
 from kequn.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -49,10 +50,12 @@ class Running:
     clock: Clocked
     previous: Snapshot | None
     warnings: list[KequnError] = field(default_factory=list)
+    enriched: Enriched = field(default_factory=Enriched)
 
     @property
     def delivered(self) -> Delivered:
-        return {name: dict(table.columns) for name, table in self.facts.tables.items()}
+        facts = {name: dict(table.columns) for name, table in self.facts.tables.items()}
+        return {**facts, **self.enriched.delivered}
 
     @property
     def digits(self) -> int:
@@ -60,7 +63,7 @@ class Running:
 
     @property
     def registry(self) -> Registry:
-        return Registry(self.definitions.features)
+        return Registry((*self.definitions.features, *self.enriched.features))
 
     def work(self, name: str) -> Path:
         """A folder for intermediate tables, beside the draft's tables; dropped before publishing."""
@@ -133,6 +136,8 @@ def _steps(running: Running, now: datetime) -> RunResult:
 
     register_facts(running.engine, running.facts.tables, running.delivered)
     with running.clock.step("profile"):
+        running.enriched = enriched_at(running, running.as_of)
+        running.warnings.extend(running.enriched.warnings)
         schemes, plan = plan_profile(running)
         folder = running.draft.folder("profile")
         customers = write_profile(running.engine, plan, folder, running.digits)
@@ -147,6 +152,14 @@ def _steps(running: Running, now: datetime) -> RunResult:
     write_tables(running, plan, assignment)
     snapshot = _publish(running, plan, assignment, prediction, customers, now)
     return RunResult(snapshot, assignment, len(plan.unavailable))
+
+
+def enriched_at(running: Running, day: date) -> Enriched:
+    """What SQL can't tell, from the facts before `day`; its tables are named in the engine."""
+    questionnaires = running.definitions.under("questionnaires")
+    settings = EnrichSettings(minor_unit_digits=running.digits, questionnaires=questionnaires)
+    facts = {name: dict(table.columns) for name, table in running.facts.tables.items()}
+    return enrich(running.engine, facts, day, running.work(f"enriched/{day.isoformat()}"), settings)
 
 
 def plan_profile(running: Running) -> tuple[Mapping[str, Scheme], ProfilePlan]:

@@ -38,10 +38,12 @@ def fitting_texts(workspace: Workspace, facts: Facts) -> dict[str, str]:
     from kequn.pipeline.definitions import read_definitions
     from kequn.pipeline.run import everything
     from kequn.profile import Registry, catalog_of
+    from kequn.profile.enrich import foreseen
     from kequn.scheme.library import offer
 
     digits = workspace.settings.minor_unit_digits
     delivered = {name: dict(table.columns) for name, table in facts.tables.items()}
+    delivered |= foreseen(delivered, read_definitions(workspace.folder).under("questionnaires"))
     registry = Registry(read_definitions(workspace.folder).features)
     as_of = (facts.last_order_at or datetime.now()).date()
     plan = registry.plan(delivered, as_of, facts.history_start.date() if facts.history_start else None)

@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from kequn.errors import KequnError
 from kequn.language import portable
-from kequn.profile.enrich.tables import Enriched, Job
+from kequn.profile.enrich.tables import Enriched, Facts, Job, has
 
 MOST_CHARACTERS = 512
 """What stands behind says nothing more about a device; a longer text is cut, so that 100 kB cost what 512 characters do."""
@@ -69,14 +69,14 @@ def _device(text: str, system: str | None, model: str) -> str | None:
 def _platform(text: str) -> str:
     if "miniProgram" in text or "MiniProgram" in text:
         return "mini_program"
-    return "web" if text.startswith("Mozilla/") or text.startswith("Opera/") else "app"
+    return "web" if text.startswith(("Mozilla/", "Opera/")) else "app"
 
 
 def enrich_agents(job: Job) -> Enriched:
     """One row per distinct user agent. Delivered, perhaps empty, wherever events say anything about devices."""
     import pyarrow as pa
 
-    if not any(job.has(f"events.{name}") for name in ("user_agent", *SAID)):
+    if not agent_columns(job.facts):
         return Enriched()
     texts: list[str] = []
     warnings: list[KequnError] = []
@@ -98,4 +98,9 @@ def enrich_agents(job: Job) -> Enriched:
     return Enriched({"enriched_agent": table}, warnings=tuple(warnings), report={"agents": len(texts), "agents_unread": unread})
 
 
-__all__ = ["Agent", "enrich_agents", "read_agent"]
+def agent_columns(facts: Facts) -> list[str]:
+    """The columns of `enriched_agent` that the facts allow."""
+    return ["agent", *SAID] if any(has(facts, f"events.{name}") for name in ("user_agent", *SAID)) else []
+
+
+__all__ = ["Agent", "agent_columns", "enrich_agents", "read_agent"]

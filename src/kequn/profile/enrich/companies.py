@@ -11,7 +11,7 @@ from sqlglot import exp
 
 from kequn.errors import KequnError
 from kequn.language.typer import column
-from kequn.profile.enrich.tables import Enriched, Job, packaged
+from kequn.profile.enrich.tables import Enriched, Facts, Job, has, packaged
 
 CLASSES = ("large", "medium", "small")
 WAN = 10_000
@@ -34,14 +34,24 @@ def enrich_companies(job: Job) -> Enriched:
     kinds = {name: pa.string() for name in ("company_id", "industry_class", "size_cn", "size_eu", "group_id")}
     schema = pa.schema([*kinds.items(), ("group_companies", pa.int64())])
     table = job.write("enriched_company", pa.Table.from_pylist(made, schema=schema))
-    has = {name for name in WANTED if job.has(f"companies.{name}")}
-    allowed = {"company_id"}
-    allowed |= {"industry_class", "size_cn"} if "industry" in has else set()
-    allowed |= {"size_eu"} if {"employees"} < has and has & {"annual_revenue", "total_assets"} else set()
-    allowed |= {"group_id", "group_companies"} if "parent_company_id" in has else set()
+    allowed = company_columns(job.facts)
     kept = {name: kind for name, kind in table.columns.items() if name in allowed}
     warnings = [KequnError("enrich.company_circle", circles=len(circles), first=list(circles[0])[:10])] if circles else []
     return Enriched({"enriched_company": type(table)(table.files, kept)}, warnings=tuple(warnings))
+
+
+def company_columns(facts: Facts) -> list[str]:
+    """The columns of `enriched_company` that the facts allow."""
+    if not has(facts, "companies.company_id"):
+        return []
+    columns = ["company_id"]
+    if has(facts, "companies.industry"):
+        columns += ["industry_class", "size_cn"]
+    if has(facts, "companies.employees") and (has(facts, "companies.annual_revenue") or has(facts, "companies.total_assets")):
+        columns.append("size_eu")
+    if has(facts, "companies.parent_company_id"):
+        columns += ["group_id", "group_companies"]
+    return columns
 
 
 def _read(row: Mapping[str, Any], unit: int, groups: Mapping[str, str], sizes: Mapping[str, int]) -> dict[str, Any]:
@@ -151,4 +161,4 @@ def company_groups(parents: Mapping[str, str | None]) -> tuple[dict[str, str], l
     return {name: top[name] for name in parents}, sorted(circles)
 
 
-__all__ = ["company_groups", "enrich_companies", "industry_class", "size_cn", "size_eu"]
+__all__ = ["company_columns", "company_groups", "enrich_companies", "industry_class", "size_cn", "size_eu"]

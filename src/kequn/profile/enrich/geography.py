@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kequn.errors import KequnError
 from kequn.language import Type, portable
 from kequn.profile.enrich.regions import Gazetteer, Match, gazetteer, great_region
-from kequn.profile.enrich.tables import Enriched, Job
+from kequn.profile.enrich.tables import Enriched, Facts, Job, has
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,13 +58,11 @@ class Surroundings:
 
 def enrich_geography(job: Job) -> Enriched:
     """One row per customer. Names that match no region and positions that can't be right are counted and reported."""
-    named = any(job.has(f"customers.{name}") for name in ("province", "city", "district", "address"))
-    placed = job.has("customers.latitude", "customers.longitude")
-    moving = job.has("events.latitude", "events.longitude")
-    if not (named or placed or moving):
+    parts = _parts(job.facts)
+    if not any(parts.values()):
         return Enriched()
     around = _surroundings(job)
-    columns = _columns(job, around, named=named, placed=placed, moving=moving)
+    columns = geography_columns(job.facts, list(around.places))
     home = ", ".join(f"c.{name} AS {name}" for name in HOME)
     query = portable(PEOPLE.format(home=home, now=NOW.format(as_of=job.as_of.isoformat())))
     schema = _schema(columns)
@@ -76,7 +74,7 @@ def enrich_geography(job: Job) -> Enriched:
     job.engine.map_arrow(query, located, schema, folder)
     extra = {name: kind for name, kind in columns.items() if name.startswith(("distance_km_", "places_near_"))}
     table = job.deliver("enriched_geo", list(columns), extra)
-    report = _report(table.files, named=named, placed=placed, moving=moving)
+    report = _report(table.files, **parts)
     return Enriched({"enriched_geo": table}, (_kind_features(around),), tuple(_warnings(report)), {"geography": report})
 
 
@@ -106,26 +104,41 @@ def _surroundings(job: Job) -> Surroundings:
     return Surroundings(known, by_code, by_name, places, job.settings.near_km)
 
 
-def _columns(job: Job, around: Surroundings, *, named: bool, placed: bool, moving: bool) -> dict[str, Type]:
-    """Which columns the facts allow, with their types."""
+def _parts(facts: Facts) -> dict[str, bool]:
+    """Whether the facts name regions, place homes, and follow people."""
+    return {
+        "named": any(has(facts, f"customers.{name}") for name in ("province", "city", "district", "address")),
+        "placed": has(facts, "customers.latitude", "customers.longitude"),
+        "moving": has(facts, "events.latitude", "events.longitude"),
+    }
+
+
+def geography_columns(facts: Facts, kinds: Sequence[str] | None = None) -> dict[str, Type]:
+    """The columns of `enriched_geo` that the facts allow, with their types; `kinds` of places ("" for all), once they are known."""
+    parts = _parts(facts)
+    if not any(parts.values()):
+        return {}
+    named, placed, moving = parts.values()
+    if kinds is None:
+        kinds = ["", *KNOWN_KINDS] if has(facts, "places.latitude", "places.longitude") else []
     columns: dict[str, Type] = {"customer_id": "text"}
     if named:
         columns |= dict.fromkeys(("province", "city", "district", "region_code", "region_match", "great_region"), "text")
     for name, source in (("city_tier", "tier"), ("climate_zone", "climate_zone")):
-        if job.has(f"customers.{name}") or (named and job.has(f"regions.{source}")):
+        if has(facts, f"customers.{name}") or (named and has(facts, f"regions.{source}")):
             columns[name] = "text"
-    if named and job.has("regions.density"):
+    if named and has(facts, "regions.density"):
         columns["density"] = "decimal"
     if placed:
         columns |= {"latitude": "number", "longitude": "number", "position_state": "text"}
-        for kind in around.places:
+        for kind in kinds:
             columns[f"distance_km_{kind}" if kind else "distance_km"] = "number"
             columns[f"places_near_{kind}" if kind else "places_near"] = "integer"
-        if around.places:
+        if kinds:
             columns |= {"nearest_place": "text"}
     if moving:
         columns |= {"now_latitude": "number", "now_longitude": "number", "now_at": "timestamp", "now_state": "text"}
-        if around.places:
+        if kinds:
             columns |= {"now_distance_km": "number", "now_nearest_place": "text"}
     return columns
 
@@ -264,4 +277,4 @@ def _kind_features(around: Surroundings) -> FeatureFile:
     return FeatureFile.model_validate({"model": "geographic", "basis": "external", "features": features})
 
 
-__all__ = ["Surroundings", "enrich_geography", "locate"]
+__all__ = ["Surroundings", "enrich_geography", "geography_columns", "locate"]

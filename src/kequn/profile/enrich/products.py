@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from kequn.language import portable
-from kequn.profile.enrich.tables import Enriched, Job
+from kequn.profile.enrich.tables import Enriched, Facts, Job, has
 
 LISTED = "SELECT product_id, category, price FROM products WHERE price > 0 AND category IS NOT NULL"
 SOLD = (
@@ -29,19 +29,24 @@ BOTH = (
 
 def enrich_products(job: Job) -> Enriched:
     """One row per product that was sold. Prices: the list price where there is one, else what was paid per unit."""
-    if not job.has("order_lines.product_id", "order_lines.ordered_at"):
+    columns = product_columns(job.facts)
+    if not columns:
         return Enriched()
     launched = LAUNCHED.format(as_of=job.as_of.isoformat())
-    columns = ["product_id", "launched_on"]
-    listed = job.has("products.price", "products.category")
-    if listed or job.has("order_lines.category", "order_lines.quantity"):
-        prices = LISTED if listed else SOLD.format(as_of=job.as_of.isoformat())
+    query = launched
+    if "median_price" in columns:
+        prices = LISTED if job.has("products.price", "products.category") else SOLD.format(as_of=job.as_of.isoformat())
         query = BOTH.format(launched=launched, prices=prices, medians=MEDIAN.format(prices=prices))
-        columns.insert(1, "median_price")
-    else:
-        query = launched
     job.engine.write_parquet(portable(query), job.folder / "enriched_product")
     return Enriched({"enriched_product": job.deliver("enriched_product", columns)})
 
 
-__all__ = ["enrich_products"]
+def product_columns(facts: Facts) -> list[str]:
+    """The columns of `enriched_product` that the facts allow."""
+    if not has(facts, "order_lines.product_id", "order_lines.ordered_at"):
+        return []
+    priced = has(facts, "products.price", "products.category") or has(facts, "order_lines.category", "order_lines.quantity")
+    return ["product_id", *(["median_price"] if priced else []), "launched_on"]
+
+
+__all__ = ["enrich_products", "product_columns"]

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
 from kequn.engine import Engine
-from kequn.profile.enrich.agents import enrich_agents
-from kequn.profile.enrich.companies import enrich_companies
-from kequn.profile.enrich.geography import enrich_geography
-from kequn.profile.enrich.products import enrich_products
-from kequn.profile.enrich.searches import enrich_searches
-from kequn.profile.enrich.tables import Enriched, EnrichSettings, Facts, Job, register_enriched
-from kequn.profile.enrich.traits import enrich_traits
+from kequn.language import Type
+from kequn.profile.enrich.agents import agent_columns, enrich_agents
+from kequn.profile.enrich.companies import company_columns, enrich_companies
+from kequn.profile.enrich.geography import enrich_geography, geography_columns
+from kequn.profile.enrich.products import enrich_products, product_columns
+from kequn.profile.enrich.searches import enrich_searches, search_columns
+from kequn.profile.enrich.tables import ENRICHED, Enriched, EnrichSettings, Facts, Job, register_enriched
+from kequn.profile.enrich.traits import enrich_traits, trait_columns
 
 STEPS = (enrich_companies, enrich_products, enrich_agents, enrich_geography, enrich_traits, enrich_searches)
 
@@ -30,8 +32,27 @@ def enrich(
     found = Enriched()
     for step in STEPS:
         found = found.with_(step(job))
-    register_enriched(engine, found, {**delivered, **found.delivered})
+    register_enriched(engine, found)
     return found
 
 
-__all__ = ["enrich"]
+def foreseen(delivered: Facts, questionnaires: Mapping[str, str] | None = None) -> dict[str, dict[str, Type]]:
+    """Which enriched tables and columns the facts would allow, without reading any: for `check` and `init`."""
+    declared = ENRICHED()
+    named = {
+        "enriched_company": company_columns(delivered),
+        "enriched_product": product_columns(delivered),
+        "enriched_agent": agent_columns(delivered),
+        "enriched_search": search_columns(delivered),
+    }
+    typed: dict[str, dict[str, Type]] = {
+        **{table: {name: declared[table][name] for name in columns} for table, columns in named.items()},
+        "enriched_geo": geography_columns(delivered),
+        "enriched_traits": {
+            name: kind for name, kind in trait_columns(delivered, questionnaires or {}).items() if name in declared["enriched_traits"]
+        },
+    }
+    return {table: columns for table, columns in typed.items() if columns}
+
+
+__all__ = ["enrich", "foreseen"]

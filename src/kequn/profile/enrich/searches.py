@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from kequn.language import portable
-from kequn.profile.enrich.tables import Enriched, Job
+from kequn.profile.enrich.tables import Enriched, Facts, Job, has
 
 MOST_CHARACTERS = 100
 LEAST_CHARACTERS = 2
@@ -20,7 +20,7 @@ def enrich_searches(job: Job) -> Enriched:
     """One row per distinct search text with the category it speaks of. Delivered, perhaps empty, wherever views or searches are."""
     import pyarrow as pa
 
-    if not job.has("events", "products.category"):
+    if not search_columns(job.facts):
         return Enriched()
     texts = sorted(job.engine.sql(DISTINCT).column(0).to_pylist()) if job.has("events.search_text") else []
     words = category_words(job.engine.sql(NAMES).to_pylist()) if texts else {}
@@ -54,4 +54,9 @@ def category_of(text: str, words: Mapping[str, str], longest: int) -> str | None
     return None
 
 
-__all__ = ["category_of", "category_words", "enrich_searches"]
+def search_columns(facts: Facts) -> list[str]:
+    """The columns of `enriched_search` that the facts allow."""
+    return ["search", "category"] if has(facts, "events", "products.category") else []
+
+
+__all__ = ["category_of", "category_words", "enrich_searches", "search_columns"]

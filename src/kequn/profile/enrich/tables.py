@@ -10,10 +10,13 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sqlglot import exp
+
 from kequn.engine import Engine, Parquet
 from kequn.errors import KequnError
 from kequn.i18n import packaged_yaml
-from kequn.language import Type
+from kequn.language import SQL_TYPES, Type
+from kequn.language.typer import cast, column
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -45,10 +48,7 @@ class Job:
 
     def has(self, *names: str) -> bool:
         """Whether all of these `table`s or `table.column`s were delivered."""
-        return all(
-            column in self.facts.get(table, {}) if column else table in self.facts
-            for table, _, column in (name.partition(".") for name in names)
-        )
+        return has(self.facts, *names)
 
     def write(self, table: str, content: pa.Table) -> EnrichedTable:
         """A small table as a file, named in the engine."""
@@ -98,10 +98,19 @@ class Enriched:
         )
 
 
+def has(facts: Facts, *names: str) -> bool:
+    """Whether `facts` deliver all of these `table`s or `table.column`s."""
+    return all(
+        column in facts.get(table, {}) if column else table in facts
+        for table, _, column in (name.partition(".") for name in names)
+    )
+
+
 @cache
-def ENRICHED() -> dict[str, dict[str, Type]]:  # noqa: N802  (reads like the constant TABLES; lazy like it)
+def ENRICHED() -> dict[str, dict[str, Type]]:
     """Declared tables: name to column types."""
-    return packaged("tables.yaml")
+    tables: dict[str, dict[str, Type]] = packaged("tables.yaml")
+    return tables
 
 
 def packaged(name: str) -> Any:
@@ -109,15 +118,20 @@ def packaged(name: str) -> Any:
     return packaged_yaml(resources.files("kequn.profile.enrich").joinpath(name).read_text(encoding="utf-8"))
 
 
-def register_enriched(engine: Engine, enriched: Enriched, delivered: Facts) -> None:
-    """Name every enriched table in the engine, with all declared columns (NULL where not delivered)."""
-    from kequn.profile.registry import table_view
-
-    for name in ENRICHED():
+def register_enriched(engine: Engine, enriched: Enriched, wanted: Facts | None = None) -> None:
+    """Name every enriched table in the engine, with all declared columns and those of `wanted`: NULL where not delivered."""
+    for name, declared in ENRICHED().items():
         table = enriched.tables.get(name)
-        if table is not None and table.files:
+        columns = table.columns if table and table.files else {}
+        if table and table.files:
             engine.view(f"raw_{name}", Parquet(table.files))
-        engine.view(name, table_view(name, delivered if table else {}, f"raw_{name}"))
+        types = {**declared, **(wanted or {}).get(name, {}), **columns}
+        shown = [
+            column(key) if key in columns else exp.alias_(cast(exp.Null(), SQL_TYPES[kind]), key, quoted=True)
+            for key, kind in types.items()
+        ]
+        query = exp.select(*shown)
+        engine.view(name, query.from_(f"raw_{name}") if columns else query.where(exp.false()))
 
 
 def batches(files: Sequence[Path], rows: int = 100_000) -> Iterator[pa.RecordBatch]:
@@ -128,4 +142,4 @@ def batches(files: Sequence[Path], rows: int = 100_000) -> Iterator[pa.RecordBat
         yield from pq.ParquetFile(file).iter_batches(rows)
 
 
-__all__ = ["ENRICHED", "EnrichSettings", "Enriched", "EnrichedTable", "Facts", "Job", "batches", "packaged", "register_enriched"]
+__all__ = ["ENRICHED", "EnrichSettings", "Enriched", "EnrichedTable", "Facts", "Job", "batches", "has", "packaged", "register_enriched"]

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from kequn.errors import KequnError
 from kequn.language import Type, portable
-from kequn.profile.enrich.tables import ENRICHED, Enriched, Job
+from kequn.profile.enrich.tables import ENRICHED, Enriched, Facts, Job, has
 from kequn.profile.questionnaire import LEAST_ALPHA, Item, Questionnaire, Trait, in_use
 
 if TYPE_CHECKING:
@@ -182,6 +182,13 @@ def _score_prices(asked: Questionnaire, raw: Mapping[str, Any], found: Scored, d
         found.warnings.append(KequnError("enrich.prices_contradict", questionnaire=asked.questionnaire, people=wrong))
 
 
+def trait_columns(facts: Facts, own: Mapping[str, str]) -> dict[str, Type]:
+    """The columns of `enriched_traits` that all known questionnaires together could give."""
+    if not has(facts, "responses.questionnaire", "responses.item", "responses.value"):
+        return {}
+    return {"customer_id": "text", **_columns(in_use(own).values())}
+
+
 def _columns(used: Any) -> dict[str, Type]:
     columns: dict[str, Type] = {f"trait_{trait.id}": "number" for item in used for trait in item.traits}
     if any(item.prices for item in used):
@@ -218,4 +225,4 @@ def _features(used: Any) -> FeatureFile:
     return FeatureFile.model_validate({"model": "psychographic", "basis": "internal", "features": features})
 
 
-__all__ = ["enrich_traits"]
+__all__ = ["enrich_traits", "trait_columns"]
