@@ -111,6 +111,7 @@
       if (this.canvas.hidden) return;
       this.drawn?.dispose();
       this.canvas.style.width = width ? `${width}px` : "";
+      this.canvas.style.height = `${width ? Math.min(this.height, 380) : this.height}px`;
       this.drawn = echarts.init(this.canvas, null, { renderer: "svg", locale: lang === "zh" ? "ZH" : "EN" });
       this.drawn.setOption(dressed(this.option(), this.drawn.getWidth()));
       this.drawn.getZr().flush();
@@ -394,7 +395,7 @@
         of.digests.length ? h("details.rule", {}, h("summary", {}, h("strong", {}, word("digests"))), h("dl.rules", {}, of.digests.map((item) => [h("dt", {}, text(item.title)), h("dd", {}, h("code", {}, item.digest))]))) : null));
   }
   function section(name, ...children) {
-    return h("section.part", { id: name }, h("header.part-head", {}, h("h2", {}, word(`part.${name}`)), h("p", {}, word(`part.${name}.sub`))), h("div.grid", {}, children));
+    return h("section.part", { id: name }, h("div.grid", {}, h("header.part-head", {}, h("h2", {}, word(`part.${name}`)), h("p", {}, word(`part.${name}.sub`))), children));
   }
   const PARTS = { overview, rfm, tiers, segments, models, predictions, quality, appendix };
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -111,7 +112,7 @@ def bands_of(source: Source, scheme: str, key: str, declared: Mapping[str, Any])
         return []
     low, high = ("≤ {0}", "> {0}") if closed_above else ("< {0}", "≥ {0}")
     between = "> {0}, ≤ {1}" if closed_above else "≥ {0}, < {1}"
-    found = [low.format(values[0]), *(between.format(a, b) for a, b in zip(values, values[1:], strict=False)), high.format(values[-1])]
+    found = [low.format(values[0]), *(between.format(a, b) for a, b in itertools.pairwise(values)), high.format(values[-1])]
     return [{"zh": band.replace(", ", " 且 "), "en": band} for band in found]
 
 

@@ -78,7 +78,7 @@ def _portrait(source: Source, scheme: str, row: Mapping[str, Any]) -> list[dict[
     if not row["customers"] or not source.has("portrait"):
         return []
     kinds = {c["name"]: _kind_of(c) for c in (*(source.manifest.get("columns") or ()), *(source.manifest.get("prediction_columns") or ()))}
-    candidates = [item for item in segment_portrait(source.con, scheme, row["segment"], CANDIDATES) if item["dimension"] not in INGREDIENTS]
+    candidates = [item for item in segment_portrait(source.con, scheme, row["segment"], CANDIDATES) if _tells(item)]
     chosen = _varied(candidates, kinds)
     return [
         {
@@ -88,6 +88,11 @@ def _portrait(source: Source, scheme: str, row: Mapping[str, Any]) -> list[dict[
         }
         for item in chosen
     ]  # fmt: skip
+
+
+def _tells(item: Mapping[str, Any]) -> bool:
+    """Not an ingredient of other columns, and not the very definition of the segment (all of them, nobody else)."""
+    return item["dimension"] not in INGREDIENTS and not (item["share"] == 1 and item["rest_share"] == 0)
 
 
 def _varied(candidates: Sequence[Mapping[str, Any]], kinds: Mapping[str, str]) -> list[Mapping[str, Any]]:

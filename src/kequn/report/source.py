@@ -85,15 +85,13 @@ def plain(value: Any) -> Any:
 
 def text(titles: object, otherwise: str) -> Text:
     """A declared title in every language; `otherwise` (a name) where nothing is declared."""
-    return {lang: title(titles, lang) if titles else otherwise for lang in LANGUAGES} | (
-        {} if not titles else {lang: otherwise for lang in LANGUAGES if not title(titles, lang)}
-    )
+    return {str(lang): (title(titles, lang) if titles else "") or otherwise for lang in LANGUAGES}
 
 
 def said(code: str, /, **fields: Any) -> Text:
     """The sentence `code` in every language; a field that is itself a Text is said in the language of the sentence."""
     return {
-        lang: say(code, lang, **{name: _in(value, lang) for name, value in fields.items()})
+        str(lang): say(code, lang, **{name: _in(value, lang) for name, value in fields.items()})
         for lang in LANGUAGES
     }
 
