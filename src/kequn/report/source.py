@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -26,6 +26,7 @@ class Source:
 
     con: duckdb.DuckDBPyConnection
     manifest: Mapping[str, Any]
+    _parsed: dict[str, Mapping[str, Any]] = field(default_factory=dict, repr=False)
 
     def rows(self, sql: str, values: Sequence[Any] = ()) -> list[dict[str, Any]]:
         """Rows as JSON holds them: money as numbers in major units, dates as ISO text."""
@@ -55,6 +56,11 @@ class Source:
 
     def definition(self, scheme: str) -> Mapping[str, Any]:
         """The scheme's file as the run used it; empty when the run did not keep it or it can't be read any more."""
+        if scheme not in self._parsed:
+            self._parsed[scheme] = self._parse(scheme)
+        return self._parsed[scheme]
+
+    def _parse(self, scheme: str) -> Mapping[str, Any]:
         name = f"schemes/{self.schemes.get(scheme, {}).get('file') or f'{scheme}.yaml'}"
         kept = (self.manifest.get("definitions") or {}).get(name)
         if not kept:
