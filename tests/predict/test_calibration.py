@@ -49,6 +49,7 @@ def test_lift_of_tied_probabilities_does_not_depend_on_the_order_of_rows() -> No
     assert lift_at(p, happened, 0.3) == pytest.approx((1 + 2 * 0.25) / 3 / 0.2)
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 10), st.booleans()), min_size=1, max_size=200), st.integers(1, 12))
 def test_reliability_keeps_every_customer_and_never_splits_equal_values(
     rows: list[tuple[int, bool]], bins: int

@@ -11,7 +11,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.sparse import csr_array
 from sklearn.metrics import ndcg_score
@@ -67,6 +67,7 @@ def test_ndcg_agrees_with_scikit_learn() -> None:
     assert figures["precision_10"] == pytest.approx(np.mean(naive))
 
 
+@settings(deadline=None)
 @given(st.integers(0, 1000))
 def test_lookup_finds_what_the_matrix_holds(seed: int) -> None:
     rng = np.random.default_rng(seed)
@@ -89,6 +90,7 @@ def test_a_difference_within_chance_is_not_better() -> None:
     assert not better(base + rng.normal(0, 1, 200) * 0.5 - 0.05, base)
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.lists(st.integers(0, 4), min_size=6, max_size=6), min_size=1, max_size=5), st.integers(1, 8)
 )

@@ -54,6 +54,8 @@ DATED: Mapping[str, int] = {
     "weekend_share": 0,
     "distinct_channels": 0,
     "distinct_stores": 0,
+    "usage_periods": 0,
+    "late_payments_12m": 0,
     "campaigns_received": 0,
     "response_rate": 0,
 }

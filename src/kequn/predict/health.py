@@ -30,8 +30,6 @@ WEIGHTS: Mapping[str, float] = {
 }
 BANDS = ("at_risk", "watch", "healthy")
 DEFAULT_EDGES = (40, 70)
-PAYMENT_COLUMNS = ("paid_on_time_share",)
-"""Profile columns that tell how bills are paid (a share, 1 is best); none means that the component is left out."""
 ODDS = 2.0
 """A band is `at_risk` from twice the odds of churn of all customers, `healthy` from half of them."""
 
@@ -67,7 +65,7 @@ def components(matrix: FeatureMatrix, scale: HealthScale) -> dict[str, Array]:
     width = matrix.column("distinct_categories")
     if not np.isfinite(width).any():
         width = matrix.column("distinct_products")
-    paid = [matrix.column(name) for name in PAYMENT_COLUMNS if name in matrix.names]
+    billed = matrix.column("usage_periods") > 0
     found = {
         # on time up to one usual gap, gone after six
         "recency_trend": np.interp(overdue, (0, 1, 2, 4, 6), (1.0, 0.9, 0.6, 0.2, 0.0)),
@@ -75,7 +73,9 @@ def components(matrix: FeatureMatrix, scale: HealthScale) -> dict[str, Array]:
         "frequency_trend": np.minimum(1, 2 * now / (now + before + 1)),
         "breadth": np.minimum(1, np.log1p(width) / np.log1p(max(scale.breadth, 1))),
         "support": np.interp(matrix.column("refund_share"), (0, 0.3), (1.0, 0.0)),
-        "payment": np.clip(paid[0], 0, 1) if paid else np.full(len(matrix), np.nan),
+        "payment": np.where(
+            billed, np.interp(matrix.column("late_payments_12m"), (0, 3), (1.0, 0.0)), np.nan
+        ),
     }
     found["recency_trend"] = np.where(np.isfinite(overdue), found["recency_trend"], np.nan)
     found["support"] = np.where(np.isfinite(matrix.column("refund_share")), found["support"], np.nan)

@@ -223,7 +223,9 @@ class Boosted:
         if not len(matrix):
             return np.empty(0)
         x = matrix.only(self.names).values if matrix.names != self.names else matrix.values
-        return np.asarray(self._booster.predict(x, num_threads=_threads(len(x), self.threads)), dtype=np.float64)
+        return np.asarray(
+            self._booster.predict(x, num_threads=_threads(len(x), self.threads)), dtype=np.float64
+        )
 
     def contributions(self, matrix: FeatureMatrix) -> tuple[tuple[str, ...], Array]:
         """Exact TreeSHAP values (Lundberg et al. 2020) in log-odds; without the constant."""

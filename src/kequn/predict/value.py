@@ -201,7 +201,9 @@ def _held_out(past: Past, settings: ValueSettings) -> tuple[dict[str, Any] | Non
 
     from kequn.predict.clv import holdout_quality
 
-    days = min((past.as_of - past.start).days // 3, 365) // 30 * 30  # whole 30 days: a cut-off that others use too
+    days = (
+        min((past.as_of - past.start).days // 3, 365) // 30 * 30
+    )  # whole 30 days: a cut-off that others use too
     if days < 30 or not past.orders:
         return None, None
     cut = past.as_of - timedelta(days=days)
