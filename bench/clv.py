@@ -206,6 +206,7 @@ def run(size: int, *, peers: bool = True, timeout: float = 900) -> dict[str, Any
         "customers": size,
         "figures": figures,
         "ratios": _ratios(figures),
+        "parity": _parity(figures),
         "missed": _missed(size, figures),
     }
 
@@ -234,6 +235,20 @@ def _ratios(figures: list[dict[str, Any]]) -> list[dict[str, Any]]:
         {"model": f["model"], "peer": f["library"], "times_slower": round(f["seconds"] / ours[f["model"]], 1)}
         for f in figures
         if not f["library"].startswith("kequn") and f["model"] in ours and "seconds" in f
+    ]
+
+
+def _parity(figures: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Largest relative distance of each peer's parameters from ours."""
+    ours = {f["model"]: f["parameters"] for f in figures if f["library"] == "kequn" and "parameters" in f}
+    return [
+        {
+            "model": f["model"],
+            "peer": f["library"],
+            "apart": max(abs(f["parameters"][n] / v - 1) for n, v in ours[f["model"]].items()),
+        }
+        for f in figures
+        if not f["library"].startswith("kequn") and "parameters" in f
     ]
 
 
@@ -284,6 +299,7 @@ def main() -> None:
             *(f"{r['peer']} needs {r['times_slower']} × our time for {r['model']}" for r in size["ratios"]),
             sep="\n",
         )
+        print(*(f"{p['peer']}'s {p['model']} lies {p['apart']:.1e} apart" for p in size["parity"]), sep="\n")
         print(*(f"MISSED: {line}" for line in size["missed"]), sep="\n")
 
 

@@ -90,7 +90,7 @@ def test_waiting_until_a_chance_gives_that_chance(model, customer):
 
 @pytest.mark.parametrize("t_x", [0.0, 5.0, 19.0])
 def test_pareto_likelihood_is_the_one_with_two_hypergeometric_functions(t_x):
-    """Fader & Hardie 2005, eq. 13-15, alpha ≥ beta, in the paper's own form."""
+    """Fader & Hardie 2005, alpha ≥ beta, in the paper's own form."""
     r, alpha, s, beta, x, T = 0.55, 11.7, 0.61, 10.6, 3 if t_x else 0, 20.0
 
     def term(at: float) -> float:

@@ -44,7 +44,7 @@ class BetaGeometric:
         check_positive(r=self.r, alpha=self.alpha, a=self.a, b=self.b)
 
     def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
-        """ln L of each customer (2005, eq. 6; 2007, eq. 4)."""
+        """ln L of each customer (2005, eq. 6)."""
         counts, last, age = broadcast(x, t_x, T)
         chances = counts + self.first
         stayed = log_gamma_ratio(self.b, chances) - log_gamma_ratio(self.a + self.b, chances)

@@ -58,7 +58,7 @@ class BgBb:
         )
 
     def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, n: ArrayLike) -> Array:
-        """ln L of each customer (2010, eq. 7)."""
+        """ln L of each customer."""
         used, last, all_ = broadcast(x, t_x, n)
         total = self._bought(used, all_) + self._stayed(all_)
         for gap in range(int((all_ - last).max(initial=0))):
@@ -68,14 +68,14 @@ class BgBb:
         return np.asarray(total)
 
     def p_alive(self, x: ArrayLike, t_x: ArrayLike, n: ArrayLike) -> Array:
-        """P(active at opportunity n + 1 | x, t_x, n) (2010, eq. 11)."""
+        """P(active at opportunity n + 1 | x, t_x, n)."""
         return self._alive_through(1, *broadcast(x, t_x, n))
 
     def _alive_through(self, more: int, x: Array, t_x: Array, n: Array) -> Array:
         return np.exp(self._bought(x, n) + self._stayed(n + more) - self.log_likelihood(x, t_x, n))
 
     def expected_purchases(self, periods: ArrayLike, x: ArrayLike, t_x: ArrayLike, n: ArrayLike) -> Array:
-        """E[opportunities used among the next `periods` | x, t_x, n] (2010, eq. 13, as the sum it came from)."""
+        """E[opportunities used among the next `periods` | x, t_x, n], as the sum over periods that the closed form comes from."""
         ahead, used, last, all_ = broadcast(periods, x, t_x, n)
         rate = (self.alpha + used) / (self.alpha + self.beta + all_)
         alive_now = self._alive_through(0, used, last, all_)
@@ -91,7 +91,7 @@ class BgBb:
         return np.asarray(sums)[where.ravel()].reshape(n.shape)
 
     def expected_from_start(self, n: ArrayLike) -> Array:
-        """E[X(n)]: opportunities used of the first n (2010, eq. 9)."""
+        """E[X(n)]: opportunities used of the first n."""
         return self.expected_purchases(n, 0, 0, 0)
 
     def discounted_expected_purchases(self, rate: float, x: ArrayLike, t_x: ArrayLike, n: ArrayLike) -> Array:
@@ -109,13 +109,13 @@ class BgBb:
         return np.asarray(self.p_alive(used, last, all_) * share * series)
 
     def pmf(self, k: ArrayLike, n: ArrayLike) -> Array:
-        """P(X(n) = k) of a customer just won (2010, eq. 8)."""
+        """P(X(n) = k) of a customer just won."""
         return self.purchase_probability(k, n, 0, 0, 0)
 
     def purchase_probability(
         self, k: ArrayLike, periods: ArrayLike, x: ArrayLike, t_x: ArrayLike, n: ArrayLike
     ) -> Array:
-        """P(exactly k of the next `periods` opportunities are used | x, t_x, n) (2010, eq. 12)."""
+        """P(exactly k of the next `periods` opportunities are used | x, t_x, n)."""
         many, ahead, used, last, all_ = broadcast(k, periods, x, t_x, n)
         alive = self._alive_through(0, used, last, all_)
         found = np.zeros_like(many)

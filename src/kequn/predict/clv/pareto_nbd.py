@@ -88,7 +88,7 @@ class ParetoNbd:
         return DeathTimes.between(self.r, self.alpha, self.s, self.beta, x, t_x, T)
 
     def log_likelihood(self, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
-        """ln L of each customer (Fader & Hardie 2005, eq. 13 before the integral is solved)."""
+        """ln L of each customer (Fader & Hardie 2005, before the integral over τ is solved)."""
         counts, last, age = (np.atleast_1d(v) for v in broadcast(x, t_x, T))
         constant = log_gamma_ratio(self.r, counts) + self.r * np.log(self.alpha) + self.s * np.log(self.beta)
         total = self._deaths(counts.ravel(), last.ravel(), age.ravel()).shares()[0]
@@ -104,7 +104,7 @@ class ParetoNbd:
         return flat.reshape(counts.shape)
 
     def mean_if_alive(self, t: ArrayLike, x: ArrayLike, T: ArrayLike) -> Array:
-        """E[purchases in (T, T + t]] of a customer with x repeat purchases who is active at T (eq. 41 / P(alive))."""
+        """E[purchases in (T, T + t]] of a customer with x repeat purchases who is active at T."""
         horizon, counts, age = broadcast(t, x, T)
         return np.asarray(
             (self.r + counts) * ((self.beta + age) / (self.alpha + age)) * self._life(horizon, age)
@@ -122,13 +122,13 @@ class ParetoNbd:
         return np.asarray(self.mean_if_alive(t, x, T) * self.p_alive(x, t_x, T))
 
     def expected_from_start(self, t: ArrayLike) -> Array:
-        """E[X(t)] of a customer just won (eq. 17)."""
+        """E[X(t)] of a customer just won."""
         return self.mean_if_alive(t, 0, 0)
 
     def discounted_expected_purchases(self, rate: float, x: ArrayLike, t_x: ArrayLike, T: ArrayLike) -> Array:
         """DERT: expected purchases after T for ever, discounted continuously at `rate` per unit of time.
 
-        P(alive) · (r+x)/(alpha+T) · δ^(s-1) (beta+T)^s Ψ(s, s; δ(beta+T)) (2005, *JMR* 42, eq. 2).
+        P(alive) · (r+x)/(alpha+T) · δ^(s-1) (beta+T)^s Ψ(s, s; δ(beta+T)) (Fader, Hardie & Lee 2005, *JMR* 42).
         """
         check_positive(rate=rate)
         counts, last, age = broadcast(x, t_x, T)
