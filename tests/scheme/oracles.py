@@ -85,7 +85,23 @@ def income_level(rows: list[Row]) -> Answer:
     return three_bands(rows, "income", ("high", "middle", "low"), Fraction(1, 4), Fraction(3, 4))
 
 
-def loyalty_points(row: Row) -> float | None:
+LOYAL = {"frequency": (8, 14, 20), "standard_price_share": (5, 10, 15), "top_brand_share": (4, 7, 10)}
+
+
+def loyalty_steps(rows: list[Row]) -> dict[str, list[tuple[float, int]]]:
+    """For each column that is judged against other buyers: beyond which value how many points."""
+    found = {}
+    for name, points in LOYAL.items():
+        values = [row[name] for row in buyers(rows) if row[name] is not None]
+        found[name] = (
+            [(cut(values, Fraction(share, 10)), p) for share, p in zip((4, 7, 9), points, strict=True)]
+            if values
+            else []
+        )
+    return found
+
+
+def loyalty_points(row: Row, steps: dict[str, list[tuple[float, int]]]) -> float | None:
     got, possible = 0, 0
     everything = 10 + 15 + 20 + 15 + 10 + 10 + 5 * 5
 
@@ -101,11 +117,11 @@ def loyalty_points(row: Row) -> float | None:
         return None if value is None else 5 * (value in wanted)
 
     add(None if row["is_referred"] is None else 10 * row["is_referred"], 10)
-    add(band(row["standard_price_share"], (0.3, 5), (0.6, 10), (0.9, 15)), 15)
-    add(band(row["frequency"], (2, 8), (4, 14), (8, 20)), 20)
+    for name, points in LOYAL.items():
+        value = row[name]
+        add(None if value is None else max([0, *(p for edge, p in steps[name] if value > edge)]), points[-1])
     add(band(row["active_months_365d"], (3, 5), (6, 10), (9, 15)), 15)
     add(band(row["tenure_days"], (180, 4), (365, 7), (730, 10)), 10)
-    add(band(row["top_brand_share"], (0.3, 4), (0.5, 7), (0.7, 10)), 10)
     add(chosen(row["life_stage"], "young_family", "mature_family"), 5)
     add(chosen(row["age_band"], "35-44", "45-54", "55-64"), 5)
     add(chosen(row["household_size_band"], "3", "4", "5+"), 5)
@@ -116,8 +132,9 @@ def loyalty_points(row: Row) -> float | None:
 
 def loyalty(rows: list[Row]) -> Answer:
     found = {}
+    steps = loyalty_steps(rows)
     for row in buyers(rows):
-        score = loyalty_points(row)
+        score = loyalty_points(row, steps)
         if score is None:
             found[row["customer_id"]] = "ungraded"
         else:
@@ -137,8 +154,10 @@ def value_tier(rows: list[Row]) -> Answer:
     scope = [row for row in rows if row["recency_days"] is not None and row["recency_days"] <= 365]
     ranked = [row for row in scope if row["profit_12m"] is not None]
 
+    steps = loyalty_steps(rows)
+
     def key(row: Row) -> tuple[Any, ...]:
-        score = loyalty_points(row) if row["frequency"] > 0 else None
+        score = loyalty_points(row, steps) if row["frequency"] > 0 else None
         return (-row["profit_12m"], math.inf if score is None else -score, row["customer_id"])
 
     ranked.sort(key=key)
@@ -247,17 +266,24 @@ def life_stage(rows: list[Row]) -> Answer:
 
 
 def shopper_type(rows: list[Row]) -> Answer:
+    people = buyers(rows)
+
+    def share(name: str, of: Fraction) -> Any:
+        return cut([row[name] for row in people if row[name] is not None], of)
+
+    promotion, brand = share("promotion_share", Fraction(4, 5)), share("top_brand_share", Fraction(4, 5))
+    paid, full = share("price_paid_ratio", Fraction(1, 5)), share("standard_price_share", Fraction(3, 5))
     found = {}
-    for row in buyers(rows):
+    for row in people:
         if (
-            least(row, "promotion_share", 0.5)
-            or (row["price_paid_ratio"] is not None and row["price_paid_ratio"] <= 0.8)
+            (more(row, "promotion_share", promotion) and least(row, "promotion_share", 0.3))
+            or (row["price_paid_ratio"] is not None and row["price_paid_ratio"] < min(paid, 0.95))
             or least(row, "coupon_order_share", 0.5)
         ):
             segment = "price_seeker"
-        elif least(row, "top_brand_share", 0.6):
+        elif more(row, "top_brand_share", brand) and least(row, "top_brand_share", 0.5):
             segment = "brand_seeker"
-        elif least(row, "standard_price_share", 0.7) and (
+        elif more(row, "standard_price_share", full) and (
             least(row, "preferred_channel_share", 0.8) or least(row, "preferred_store_share", 0.8)
         ):
             segment = "convenience_seeker"

@@ -12,7 +12,6 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from kequn.data.standard import TABLES
 from kequn.engine import Engine, Parquet
 from kequn.language import Catalog, Column
 from kequn.profile import Registry, catalog_of
@@ -38,7 +37,7 @@ EXTRA = {
 @cache
 def everything() -> Catalog:
     """All columns that a workspace could have."""
-    delivered = {table.name: {c.name: c.type for c in table.columns.values()} for table in TABLES.values()}
+    delivered = Registry().all_tables()
     plan = Registry().plan(delivered, AS_OF, date(2020, 1, 1))
     catalog = catalog_of(plan.columns, delivered, AS_OF)
     return Catalog({**catalog.columns, **EXTRA}, {}, catalog.behaviours, AS_OF)

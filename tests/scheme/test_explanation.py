@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.scheme.oracles import ORACLES
 from tests.scheme.people import AS_OF, catalog_for, everything, members, random_people, run
 
 from kequn.engine import EngineSettings, open_engine
@@ -113,7 +114,8 @@ def test_what_keeps_a_customer_is_named() -> None:
 def test_explanations_agree_with_the_assignment_for_every_built_in_scheme(tmp_path: Path, seed: int) -> None:
     engine = open_engine(EngineSettings())
     rows = random_people(seed, 40)
-    chosen = offer(everything(), catalog_for(rows)).texts
+    usable = offer(everything(), catalog_for(rows)).usable
+    chosen = {usable[name].file: texts()[usable[name].file] for name in ORACLES}
     assignment = run(engine, tmp_path, rows, chosen)
     schemes = load_schemes(chosen, everything())
     wide = {r["customer_id"]: r for r in engine.sql(_all("_kequn_wide")).to_pylist()}

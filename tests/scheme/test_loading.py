@@ -163,7 +163,7 @@ GRADES = "{id: a, at_least: 50}, {id: b}"
         (f"{ITEM}, {ITEM}", "", GRADES, "scheme.item_twice"),
         ("{id: i, column: frequency, edges: [2], points: [0]}", "", GRADES, "scheme.band_count"),
         ("{id: i, column: frequency, edges: [2], points: [0, -1]}", "", GRADES, "scheme.points"),
-        ("{id: i, column: frequency, edges: [], points: [1]}", "", GRADES, "scheme.cuts_rise"),
+        ("{id: i, column: frequency, edges: [], points: [1]}", "", GRADES, "scheme.one_way_to_cut"),
         (ITEM, "{when: frequency > 1}", GRADES, "scheme.gate_needs_one"),
         (ITEM, "{when: frequency > 1, grade: z}", GRADES, "scheme.unknown_grade"),
         (ITEM, "{when: frequency >, grade: a}", GRADES, "scheme.rule"),

@@ -17,7 +17,7 @@ from sqlglot import exp
 from kequn.definitions import LocatedDict, locate, nearest
 from kequn.errors import ConfigError, RuleError
 from kequn.language import SQL_TYPES, Catalog, Column, Rule, cast, column, compile_rule, money_literal
-from kequn.scheme.spec import QuantileParameter, SchemeSpec, SegmentSpec
+from kequn.scheme.spec import QuantileParameter, SchemeSpec, SegmentSpec, meaning
 
 Where = tuple[str | int, ...]
 MEASURABLE = frozenset({"integer", "number", "money", "decimal"})
@@ -140,6 +140,11 @@ class Kind(Generic[Spec]):
     def segments(self, spec: Spec, others: Mapping[str, SchemeSpec]) -> tuple[SegmentSpec, ...]:
         """All segments in order, `otherwise` last; `others` are the specs of the schemes around."""
         return spec.ordered
+
+    def content(self, spec: Spec) -> dict[str, Any]:
+        """What decides who is in which segment, ready for canonical JSON; the fingerprint covers it."""
+        whole: dict[str, Any] = meaning(spec.model_dump(mode="json"))
+        return whole
 
     def scores(self, spec: Spec) -> tuple[Column, ...]:
         """Columns that the scheme gives to later schemes and to readers, beside the segment."""

@@ -103,7 +103,7 @@ class Layers:
             bound = Bound(scheme, self.catalog, prefix)
             scope = scope_of(bound, within)
             for name, value in scheme.spec.parameters.items():
-                if isinstance(value, QuantileParameter):
+                if isinstance(value, QuantileParameter) and bound.has(value.of):
                     wanted = Quantiles(bound.column(value.of).name, (Fraction(value.quantile),))
                     asks.append((bound, scope, parameter_key(name), wanted))
             asks += [(bound, scope, key, ask) for key, ask in scheme.kind.asks(bound).items()]

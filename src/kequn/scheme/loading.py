@@ -15,7 +15,7 @@ from kequn.errors import ConfigError
 from kequn.language import Catalog, Column, Rule, Type
 from kequn.scheme.kind import MEASURABLE, Kind, Loading, Needs, Scheme, Where, missing_columns, missing_terms
 from kequn.scheme.kinds import kinds
-from kequn.scheme.spec import ID, QuantileParameter, SchemeSpec, meaning, metadata
+from kequn.scheme.spec import ID, QuantileParameter, SchemeSpec, metadata
 
 
 @dataclass(frozen=True)
@@ -144,7 +144,7 @@ def _compile(read: _File, catalog: Catalog, specs: Mapping[str, SchemeSpec]) -> 
     if spec.scheme in depends:
         raise loading.fail("scheme.cycle", ("scheme",), names=[spec.scheme, spec.scheme])
     content = {
-        **meaning(spec.model_dump(mode="json")),
+        **kind.content(spec),
         "rules": {".".join(map(str, w)): r.canonical for w, r in rules.items()},
     }
     return Scheme(
@@ -199,7 +199,7 @@ def _check_segments(spec: SchemeSpec, loading: Loading) -> None:
 
 def _parameter_needs(spec: SchemeSpec, loading: Loading) -> Iterable[Needs]:
     for name, value in spec.parameters.items():
-        if isinstance(value, QuantileParameter):
+        if isinstance(value, QuantileParameter) and value.of not in spec.optional:
             yield Needs(frozenset({loading.column(value.of, ("parameters", name, "of"), MEASURABLE).name}))
 
 

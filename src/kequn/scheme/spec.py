@@ -39,6 +39,12 @@ def _known_languages(value: dict[str, str]) -> dict[str, str]:
     return value
 
 
+def _exact(value: Any) -> Any:
+    return Decimal(str(value)) if isinstance(value, float) else value
+
+
+Exact = Annotated[Decimal, BeforeValidator(_exact)]
+"""A share as it was written: 0.1 is a tenth, not the nearest binary fraction."""
 Words = Annotated[dict[str, str], BeforeValidator(_both_languages), AfterValidator(_known_languages)]
 """Text for people: one string for both languages, or {zh: …, en: …}."""
 Columns = Annotated[list[str], BeforeValidator(_list), Field(min_length=1)]
@@ -66,7 +72,7 @@ class QuantileParameter(Part):
     """A parameter whose value is read off the data: the `quantile` of column `of` within the scheme's scope."""
 
     of: str
-    quantile: Decimal = Field(gt=0, lt=1)
+    quantile: Exact = Field(gt=0, lt=1)
 
 
 class Proposal(Part):
@@ -191,6 +197,7 @@ def metadata(value: Any) -> Any:
 __all__ = [
     "ID",
     "Columns",
+    "Exact",
     "Guard",
     "Part",
     "Proposal",

@@ -10,21 +10,21 @@ import itertools
 from collections.abc import Mapping
 from decimal import Decimal
 from fractions import Fraction
-from typing import Any, Literal
+from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 from sqlglot import exp
 
 from kequn.language import Rule
 from kequn.scheme.kind import Ask, Bound, Clause, Kind, Loading, Needs, Quantiles, Where, number
-from kequn.scheme.spec import Columns, Part, SchemeSpec, SegmentSpec
+from kequn.scheme.spec import Columns, Exact, Part, SchemeSpec, SegmentSpec
 
 
 class Cutting(Part):
     """How a numeric column is cut: exactly one of `edges`, `quantiles`, `bins`."""
 
     edges: list[int | float] | None = None
-    quantiles: list[Decimal] | None = None
+    quantiles: list[Exact] | None = None
     bins: int | None = Field(default=None, ge=2, le=10)
 
     @property
@@ -40,11 +40,6 @@ class Cutting(Part):
         if self.bins is not None:
             return tuple(Fraction(step, self.bins) for step in range(1, self.bins))
         return tuple(Fraction(value) for value in self.quantiles or ())
-
-    @field_validator("quantiles", mode="before")
-    @classmethod
-    def _exact(cls, value: Any) -> Any:
-        return [Decimal(str(item)) if isinstance(item, float) else item for item in value] if value else value
 
 
 def check_cutting(cutting: Cutting, loading: Loading, where: Where, column_type: str) -> None:

@@ -18,9 +18,9 @@ from pydantic import Field
 from sqlglot import exp
 
 from kequn.language import Column, Rule, cast, column, safe_divide
-from kequn.scheme.kind import Bound, Clause, Kind, Loading, Needs, Where, number
+from kequn.scheme.kind import Ask, Bound, Clause, Kind, Loading, Needs, Quantiles, Where, number
 from kequn.scheme.kinds.bands import check_money
-from kequn.scheme.spec import ID, Part, SchemeSpec, SegmentSpec, Words
+from kequn.scheme.spec import ID, Exact, Part, SchemeSpec, SegmentSpec, Words
 
 Missing = Literal["ungraded", "zero", "skip"]
 
@@ -33,7 +33,8 @@ class Choice(Part):
 
 
 class Item(Part):
-    """One thing that is scored: by `choices`, or by the band of a `column` (`edges`, one more `points` than edges)."""
+    """One thing that is scored: by `choices`, or by the band of a `column`: one more of `points` than there are `edges`
+    (as people wrote them, a value on an edge lies above) or `quantiles` (of the data, a value on a cut lies below)."""
 
     id: str = Field(pattern=ID)
     title: Words = Field(default_factory=dict)
@@ -41,9 +42,15 @@ class Item(Part):
     default: int = Field(default=0, alias="else")
     column: str | None = None
     edges: list[int | float] = Field(default_factory=list)
+    quantiles: list[Exact] = Field(default_factory=list)
     points: list[int] = Field(default_factory=list)
     missing: Missing = "ungraded"
     optional: bool = False
+
+    @property
+    def cuts(self) -> list[Decimal]:
+        """Edges or quantiles, whichever was given."""
+        return list(self.quantiles) or [Decimal(str(edge)) for edge in self.edges]
 
     @property
     def most(self) -> int:
@@ -125,6 +132,15 @@ class ScorecardKind(Kind[ScorecardSpec]):
     def scores(self, spec: ScorecardSpec) -> tuple[Column, ...]:
         return (Column(score_name(spec.scheme), "number", spec.title),)
 
+    def asks(self, bound: Bound) -> Mapping[str, Ask]:
+        return {
+            item_key(item): Quantiles(
+                bound.column(item.column).name, tuple(Fraction(q) for q in item.quantiles)
+            )
+            for _, item in items_in_use(bound)
+            if item.column is not None and item.quantiles
+        }
+
     def steps(self, bound: Bound) -> tuple[Mapping[str, exp.Expr], ...]:
         items = {item_name(bound.prefix, item): _points(bound, item) for _, item in items_in_use(bound)}
         return items, {score_name(bound.prefix): _total(bound)}
@@ -169,6 +185,11 @@ def item_name(prefix: str, item: Item) -> str:
     return f"points_{prefix}_{item.id}"
 
 
+def item_key(item: Item) -> str:
+    """Key of an item's cut points."""
+    return f"item.{item.id}"
+
+
 def items_in_use(bound: Bound) -> Iterator[tuple[int, Item]]:
     """Items whose columns the workspace has."""
     spec: ScorecardSpec = bound.spec
@@ -192,17 +213,23 @@ def _check_item(item: Item, loading: Loading, where: Where) -> None:
         raise loading.fail("scheme.item_needs_one", where, id=item.id)
     if item.column is not None:
         column_type = loading.column(item.column, (*where, "column")).type
-        values = [Decimal(str(edge)) for edge in item.edges]
-        if not values or any(later <= earlier for earlier, later in itertools.pairwise(values)):
+        if bool(item.edges) == bool(item.quantiles):
             raise loading.fail(
-                "scheme.cuts_rise", (*where, "edges"), found=[str(edge) for edge in item.edges]
+                "scheme.one_way_to_cut",
+                where,
+                found=[name for name in ("edges", "quantiles") if getattr(item, name)],
             )
-        if len(item.points) != len(item.edges) + 1:
+        values, place = item.cuts, (*where, "quantiles" if item.quantiles else "edges")
+        if any(later <= earlier for earlier, later in itertools.pairwise(values)):
+            raise loading.fail("scheme.cuts_rise", place, found=[str(value) for value in values])
+        if item.quantiles and not all(0 < value < 1 for value in values):
+            raise loading.fail("scheme.share_range", place, found=[str(value) for value in values])
+        if len(item.points) != len(values) + 1:
             raise loading.fail(
-                "scheme.band_count", (*where, "points"), expected=len(item.edges) + 1, found=len(item.points)
+                "scheme.band_count", (*where, "points"), expected=len(values) + 1, found=len(item.points)
             )
-        if column_type == "money":
-            check_money(values, loading, (*where, "edges"))
+        if column_type == "money" and item.edges:
+            check_money(values, loading, place)
     lowest = min([*item.points, *(choice.points for choice in item.choices), item.default])
     if lowest < 0 or item.most <= 0:
         raise loading.fail("scheme.points", where, id=item.id)
@@ -225,12 +252,14 @@ def _points(bound: Bound, item: Item) -> exp.Expr:
     """The points of one item, NULL when unknown."""
     if item.column is not None:
         measure = bound.measure(item.column)
+        if item.quantiles:
+            below: type[exp.Binary] = exp.LTE
+            limits = [number(value) for value in bound.cuts[item_key(item)]["values"]]
+        else:
+            below, limits = exp.LT, [bound.threshold(item.column, edge) for edge in item.edges]
         ifs = [
-            exp.If(
-                this=exp.LT(this=measure.copy(), expression=bound.threshold(item.column, edge)),
-                true=number(points),
-            )
-            for edge, points in zip(item.edges, item.points, strict=False)
+            exp.If(this=below(this=measure.copy(), expression=limit), true=number(points))
+            for limit, points in zip(limits, item.points, strict=False)
         ]
         known = exp.Not(this=exp.Is(this=measure.copy(), expression=exp.Null()))
         return exp.Case(ifs=[*ifs, exp.If(this=known, true=number(item.points[-1]))])

@@ -11,25 +11,18 @@ from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
-from pydantic import Field, field_validator
+from pydantic import Field
 from sqlglot import exp
 
 from kequn.language import Rule, column
 from kequn.scheme.kind import Ask, Bound, Clause, Kind, Loading, Needs, Ranks, Where, number
-from kequn.scheme.spec import Columns, SchemeSpec, SegmentSpec
+from kequn.scheme.spec import Columns, Exact, SchemeSpec, SegmentSpec
 
 
 class TierSegment(SegmentSpec):
     """A tier and its share of the ranked customers (0.01 is one in a hundred)."""
 
-    share: Decimal
-
-    @field_validator("share", mode="before")
-    @classmethod
-    def _exact(cls, value: Any) -> Any:
-        return (
-            Decimal(str(value)) if isinstance(value, (int, float)) and not isinstance(value, bool) else value
-        )
+    share: Exact
 
 
 class TiersSpec(SchemeSpec):
