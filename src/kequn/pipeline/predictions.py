@@ -11,7 +11,6 @@ from kequn.engine import Parquet
 from kequn.language import Column
 from kequn.pipeline.views import write_profile
 from kequn.profile import ProfileColumn, ProfilePlan
-from kequn.profile.enrich import register_enriched
 from kequn.profile.published import published
 
 if TYPE_CHECKING:
@@ -71,18 +70,20 @@ def _settings(running: Running) -> PredictSettings:
 
 
 def profile_at(running: Running, day: date) -> Path:
-    """The profile as it was known before `day`, built once per run: the same plan with an earlier date."""
+    """The profile as it was known before `day`, with the features that models use, built once per run.
+
+    None of them needs enrichment: only what is counted from dated facts may be asked of the past.
+    """
+    from kequn.predict.features import DATED
+
     folder = running.work(f"profile_at/{day.isoformat()}")
     if not folder.exists():
         start = running.facts.history_start
         plan = running.registry.plan(
-            running.delivered, day, start.date() if start else None, minor_unit_digits=running.digits
-        )
-        from kequn.pipeline.run import enriched_at
-
-        register_enriched(running.engine, enriched_at(running, day), running.delivered)
+            running.delivered, day, start.date() if start else None,
+            minor_unit_digits=running.digits, only=[*DATED, "last_order_at"],
+        )  # fmt: skip
         write_profile(running.engine, plan, folder, running.digits)
-        register_enriched(running.engine, running.enriched)
     return folder
 
 

@@ -145,7 +145,7 @@ class Planner:
             declaration.sql,
             aggregates=declaration.source != BASE,
         )
-        typed = typer.visit(_parsed(declaration.sql))
+        typed = typer.visit(parsed_feature(declaration.sql))
         missing = self._missing(relation.rows_need | typer.needs())
         if missing:
             self._note_missing(declaration, missing)
@@ -155,7 +155,7 @@ class Planner:
 
     def _compile_expression(self, declaration: FeatureDeclaration) -> bool:
         """Compile an expression over other features; False while one of them isn't compiled yet."""
-        parsed = _parsed(declaration.sql)
+        parsed = parsed_feature(declaration.sql)
         names = {node.name for node in parsed.find_all(exp.Column)} - {"as_of"}
         absent = names - set(self.built)
         if absent:
@@ -354,7 +354,7 @@ def _described(item: Built) -> ProfileColumn:
 
 
 @cache
-def _parsed(sql: str) -> exp.Expr:
+def parsed_feature(sql: str) -> exp.Expr:
     """A feature's expression; kept, because a run plans several dates. Typers read it and never change it."""
     from kequn.language.rule import FEATURE_NODES, parse
     from kequn.language.subset import refuse_outside
@@ -386,4 +386,4 @@ def _qualified(tree: exp.Expr, alias: str) -> exp.Expr:
     return copy
 
 
-__all__ = ["PlanInput", "Planner", "ProfileColumn", "ProfilePlan", "Unavailable"]
+__all__ = ["PROFILE", "PlanInput", "Planner", "ProfileColumn", "ProfilePlan", "Unavailable", "parsed_feature"]

@@ -13,7 +13,7 @@ from kequn.language import SQL_TYPES, Catalog, Column, Term, Type
 from kequn.language.typer import cast, column
 from kequn.profile.declaration import FeatureDeclaration, FeatureFile, all_declarations
 from kequn.profile.enrich.tables import ENRICHED
-from kequn.profile.plan import BASE, PlanInput, Planner, ProfileColumn, ProfilePlan
+from kequn.profile.plan import BASE, PROFILE, PlanInput, Planner, ProfileColumn, ProfilePlan, parsed_feature
 from kequn.profile.relation import Relation, table_relation
 from kequn.profile.terms import behaviours, term_features
 
@@ -35,15 +35,17 @@ class Registry:
         *,
         terms: Iterable[Term] = (),
         minor_unit_digits: int = 2,
+        only: Iterable[str] | None = None,
     ) -> ProfilePlan:
         """The query that builds one row per customer from the facts before `as_of`.
 
+        `only` names the features that are wanted (with those they are made of), where not all are.
         Raises ConfigError or RuleError for a wrong declaration.
         """
         grains, features = all_declarations(self.extra)
         given = PlanInput(relations(delivered), present(delivered), history_start, as_of, minor_unit_digits)
-        return Planner(grains, [*features, *_custom(delivered), *term_features(terms)], given).plan()
-
+        wanted = [*features, *_custom(delivered)] if only is None else needed_for(features, only)
+        return Planner(grains, [*wanted, *term_features(terms)], given).plan()
 
     def terms_plan(self, delivered: Delivered, as_of: date, terms: Iterable[Term]) -> ProfilePlan:
         """Only the behaviour terms: customer_id and one hidden column per term."""
@@ -58,6 +60,17 @@ class Registry:
     def all_tables(self) -> Delivered:
         """Every table of the standard and every enriched one, with every column."""
         return {**{name: {c.name: c.type for c in table.columns.values()} for name, table in TABLES.items()}, **ENRICHED()}
+
+
+def needed_for(features: Sequence[FeatureDeclaration], names: Iterable[str]) -> list[FeatureDeclaration]:
+    """The named features and all that their expressions use."""
+    wanted, before = set(names), 0
+    while len(wanted) != before:
+        before = len(wanted)
+        for item in features:
+            if item.source == PROFILE and item.name in wanted:
+                wanted |= {node.name for node in parsed_feature(item.sql).find_all(exp.Column)}
+    return [item for item in features if item.name in wanted]
 
 
 def present(delivered: Delivered) -> frozenset[str]:
