@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from kequn.engine import Engine, open_engine
 from kequn.errors import DataError, KequnError
 from kequn.language import Catalog, Column
+from kequn.pipeline.clusters import Clustered, clusters_for
 from kequn.pipeline.definitions import Definitions, read_definitions
 from kequn.pipeline.progress import Clocked, Listener
 from kequn.pipeline.views import join_predictions, register_facts, view_profile, write_profile
@@ -51,6 +52,7 @@ class Running:
     previous: Snapshot | None
     warnings: list[KequnError] = field(default_factory=list)
     enriched: Enriched = field(default_factory=Enriched)
+    clusters: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def delivered(self) -> Delivered:
@@ -145,8 +147,11 @@ def _steps(running: Running, now: datetime) -> RunResult:
     with running.clock.step("prediction"):
         prediction = _predict(running, plan)
     relation = _with_predictions(running, prediction)
+    sight = _sight(running, plan, prediction)
+    with running.clock.step("cluster"):
+        clustered = clusters_for(running, relation, sight, schemes)
     with running.clock.step("assignment"):
-        assignment = _assign(running, relation, plan, prediction, schemes)
+        assignment = _assign(running, clustered, sight)
     with running.clock.step("audience"):
         _audiences(running, relation, plan, assignment)
     write_tables(running, plan, assignment)
@@ -210,24 +215,22 @@ def _with_predictions(running: Running, prediction: Prediction | None) -> str:
     return "profile_predicted"
 
 
-def _assign(
-    running: Running,
-    relation: str,
-    plan: ProfilePlan,
-    prediction: Prediction | None,
-    schemes: Mapping[str, Scheme],
-) -> Assignment:
-    from kequn.scheme import assign
-
+def _sight(running: Running, plan: ProfilePlan, prediction: Prediction | None) -> Catalog:
+    """The columns of this run: profile and predictions."""
     catalog = catalog_of(plan.columns, running.delivered, running.as_of, minor_unit_digits=running.digits)
     columns = {**catalog.columns, **(prediction.columns if prediction else {})}
-    sight = Catalog(columns, {}, catalog.behaviours, running.as_of, running.digits)
+    return Catalog(columns, {}, catalog.behaviours, running.as_of, running.digits)
+
+
+def _assign(running: Running, clustered: Clustered, sight: Catalog) -> Assignment:
+    from kequn.scheme import assign
+
     assignment = assign(
-        running.engine, relation, schemes, sight, running.as_of, running.draft.folder("assignment"),
-        work=running.work("wide"), previous=_previous(running, schemes),
+        running.engine, clustered.relation, clustered.schemes, sight, running.as_of,
+        running.draft.folder("assignment"), work=running.work("wide"), previous=_previous(running, clustered.schemes),
     )  # fmt: skip
     running.warnings.extend(assignment.warnings)
-    return assignment
+    return replace(assignment, unavailable={**assignment.unavailable, **clustered.unavailable})
 
 
 def _previous(running: Running, schemes: Mapping[str, Scheme]) -> dict[str, Any]:
@@ -314,6 +317,7 @@ def _manifest(
             },
             "schemes": {name: {**result.manifest(), **_worded(result.bound.scheme)} for name, result in assignment.results.items()},
             "schemes_unavailable": {name: list(missing) for name, missing in assignment.unavailable.items()},
+            "clusters": dict(running.clusters),
             "digests": {name: result.digest for name, result in assignment.results.items()},
             "cuts": {name: dict(result.bound.cuts) for name, result in assignment.results.items()},
             "columns": [_column(item) for item in plan.columns],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     import duckdb
 
     from kequn.scheme import Explanation, Scheme
-    from kequn.scheme.explanation import Part
+    from kequn.scheme.explanation import Change, Explainer, Part
     from kequn.snapshot import Snapshot
 
 
@@ -27,6 +28,7 @@ def run_schemes(manifest: Mapping[str, Any]) -> tuple[dict[str, Scheme], Catalog
     from kequn.pipeline.run import everything
     from kequn.profile import Registry
     from kequn.scheme import load_schemes
+    from kequn.scheme.clusters import with_stored_groups
 
     texts = {
         path: item["text"] for path, item in manifest["definitions"].items() if path.startswith("schemes/")
@@ -35,7 +37,46 @@ def run_schemes(manifest: Mapping[str, Any]) -> tuple[dict[str, Scheme], Catalog
     here = snapshot_catalog(manifest)
     whole = everything(Registry(), {}, as_of, here.minor_unit_digits)
     catalog = Catalog({**whole.columns, **here.columns}, {}, whole.behaviours, as_of, here.minor_unit_digits)
-    return load_schemes(texts, catalog), here
+    return with_stored_groups(load_schemes(texts, catalog), manifest.get("clusters") or {}), here
+
+
+@dataclass(frozen=True)
+class RunRules:
+    """The schemes of one run, compiled (about a second), with an explainer for each that is built when first asked for.
+
+    Keep it as long as the run is read: explaining one customer then takes under a millisecond per scheme.
+    """
+
+    schemes: Mapping[str, Scheme]
+    usable: Mapping[str, Scheme]
+    sight: Catalog
+    cuts: Mapping[str, Any]
+    _explainers: dict[str, Explainer] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(cls, manifest: Mapping[str, Any]) -> RunRules:
+        """Compile the schemes that a run's manifest keeps."""
+        schemes, here = run_schemes(manifest)
+        hidden = {
+            item.name: Column(item.name, item.type, item.title)
+            for item in snapshot_columns(manifest)
+            if item.hidden
+        }
+        sight = Catalog({**here.columns, **hidden}, {}, here.behaviours, here.as_of, here.minor_unit_digits)
+        usable = {name: schemes[name] for name in manifest["schemes"] if name in schemes}
+        return cls(schemes, usable, sight, manifest["cuts"])
+
+    def explain(self, scheme: str, row: Mapping[str, Any]) -> Explanation:
+        """Explain one scheme for a customer's row (see `customer_row`)."""
+        from kequn.scheme import bind
+        from kequn.scheme.explanation import Explainer
+
+        as_of = self.sight.as_of
+        assert as_of is not None
+        if scheme not in self._explainers:
+            bound = bind(self.schemes[scheme], self.sight, as_of, self.cuts.get(scheme, {}), self.usable)
+            self._explainers[scheme] = Explainer(bound)
+        return self._explainers[scheme].explain(row, as_of)
 
 
 def customer_row(
@@ -47,8 +88,10 @@ def customer_row(
     if has_table(con, "prediction"):
         found = rows(con, "SELECT * FROM prediction WHERE customer_id = ?", [customer_id])
         row |= {name: value for name, value in (found[0] if found else {}).items() if name != "customer_id"}
-    sql = "SELECT scheme, segment FROM assignment WHERE customer_id = ?"
-    row |= {f"seg_{item['scheme']}": item["segment"] for item in rows(con, sql, [customer_id])}
+    sql = "SELECT scheme, segment, rule_segment FROM assignment WHERE customer_id = ?"
+    assigned = rows(con, sql, [customer_id])
+    row |= {f"seg_{item['scheme']}": item["segment"] for item in assigned}
+    row |= {f"cluster_{item['scheme']}": item["rule_segment"] for item in assigned}  # what clusters compile to
     return row
 
 
@@ -56,21 +99,10 @@ def explanation(
     con: duckdb.DuckDBPyConnection, snapshot: Snapshot, customer_id: str, scheme: str
 ) -> tuple[Explanation, Scheme]:
     """The full explanation of one scheme for one customer. Raises SnapshotError for an unknown name or id."""
-    from kequn.scheme import bind, explain
-
     scheme_overview(con, scheme)
     manifest = snapshot.manifest.model_dump(mode="json")
-    schemes, here = run_schemes(manifest)
-    hidden = {
-        item.name: Column(item.name, item.type, item.title)
-        for item in snapshot_columns(manifest)
-        if item.hidden
-    }
-    sight = Catalog({**here.columns, **hidden}, {}, here.behaviours, here.as_of, here.minor_unit_digits)
-    assert here.as_of is not None
-    usable = {name: schemes[name] for name in manifest["schemes"] if name in schemes}
-    bound = bind(schemes[scheme], sight, here.as_of, manifest["cuts"].get(scheme, {}), usable)
-    return explain(bound, customer_row(con, manifest, customer_id), here.as_of), schemes[scheme]
+    rules = RunRules.of(manifest)
+    return rules.explain(scheme, customer_row(con, manifest, customer_id)), rules.schemes[scheme]
 
 
 def why_rows(
@@ -108,6 +140,53 @@ def why_rows(
         ],
         "change": _change(found, titles, segment, lang),
     }
+
+
+def reasons(rules: RunRules, scheme: str, row: Mapping[str, Any], lang: str) -> dict[str, Any]:
+    """Why a customer is where they are in one scheme, for a card: the clauses of their own segment and the nearest change.
+
+    Where nothing else matched (`otherwise`), the clauses are those that failed first, one per segment. Returns `segment`,
+    `rule_segment`, `held_by`, `in_scope`, `clauses` (segment, clause, value, passed), `contributions`, `change` (words).
+    """
+    found, declared = rules.explain(scheme, row), rules.schemes[scheme]
+    titles = {item.id: title(item.title, lang) or item.id for item in declared.segments}
+    own = [clause for clause in found.clauses if clause.segment == found.rule_segment]
+    shown = [clause for clause in own if clause.passed] or own
+    lines = [line for clause in shown for line in _lines(clause.condition, lang)]
+    otherwise = not lines
+    if otherwise:
+        lines = [
+            {"segment": titles.get(clause.segment, clause.segment), **line}
+            for clause in found.clauses
+            for line in [item for item in _lines(clause.condition, lang) if not item["passed"]][:1]
+        ]
+    nearest = nearest_change(found)
+    return {
+        "segment": found.segment,
+        "rule_segment": found.rule_segment,
+        "held_by": found.held_by,
+        "in_scope": found.in_scope,
+        "otherwise": otherwise,
+        "clauses": lines,
+        "contributions": [
+            {"item": title(item.title, lang) or item.item, "points": item.points, "most": item.most}
+            for item in found.contributions
+        ],
+        "change": _change(found, titles, nearest.segment, lang) if nearest else "",
+    }
+
+
+def nearest_change(found: Explanation) -> Change | None:
+    """The change of one number that would move the customer and is smallest beside the number itself."""
+
+    def distance(change: Change) -> tuple[float, str]:
+        now, needed = change.value, change.needed
+        if isinstance(now, (int, float, Decimal)) and isinstance(needed, (int, float, Decimal)):
+            return abs(float(needed) - float(now)) / max(abs(float(now)), 1.0), change.segment
+        return float("inf"), change.segment
+
+    there = [change for change in found.changes.values() if change and change.segment != found.segment]
+    return min(there, key=distance, default=None)
 
 
 def _sentence(found: Explanation, titles: Mapping[str, str], segment: str | None, lang: str) -> str:
@@ -158,4 +237,12 @@ def _change(found: Explanation, titles: Mapping[str, str], segment: str | None, 
     )
 
 
-__all__ = ["customer_row", "explanation", "run_schemes", "why_rows"]
+__all__ = [
+    "RunRules",
+    "customer_row",
+    "explanation",
+    "nearest_change",
+    "reasons",
+    "run_schemes",
+    "why_rows",
+]

@@ -30,7 +30,7 @@ def _step(name: str) -> Text:
     return said(f"report.step.{name}") if name in STEPS else {"zh": name, "en": name}
 
 
-STEPS = frozenset({"facts", "profile", "prediction", "assignment", "audience", "portrait", "serving", "publish"})
+STEPS = frozenset({"facts", "profile", "prediction", "cluster", "assignment", "audience", "portrait", "serving", "publish"})
 
 
 def _rules(source: Source, name: str) -> list[dict[str, Any]]:
