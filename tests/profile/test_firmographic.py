@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.profile.enriching import ago, on_duckdb
+from tests.profile.enriching import AS_OF, ago, on_duckdb
 
+from kequn.profile import Registry
 from kequn.profile.enrich.companies import company_groups, industry_class, size_cn, size_eu
 
 
@@ -143,6 +144,10 @@ def test_deals_are_seen_as_they_stood_at_the_date(tmp_path: Path) -> None:
     assert (bob["follow_up_due_days"], rows["dan"]["follow_up_days"], rows["dan"]["open_deals"]) == (None, None, 0)
 
 
-def test_without_companies_the_features_say_what_would_unlock_them(tmp_path: Path) -> None:
-    rows, _ = on_duckdb(tmp_path, {"customers": [{"customer_id": "a"}]})
-    assert "industry" not in rows["a"]
+def test_without_companies_the_features_say_what_would_unlock_them() -> None:
+    plan = Registry().plan({"customers": {"customer_id": "text"}}, AS_OF, None)
+    missing = {item.name: item.missing for item in plan.unavailable}
+    assert missing["industry"] == ("companies", "companies.industry", "customers.company_id")
+    assert missing["company_size_cn"] == ("companies", "companies.industry", "customers.company_id")
+    assert missing["great_region"] == ("customers.province",)
+    assert not any(name.startswith("enriched_") for names in missing.values() for name in names)

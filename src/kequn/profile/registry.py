@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 
 from sqlglot import exp
@@ -13,6 +13,7 @@ from kequn.language import SQL_TYPES, Catalog, Column, Term, Type
 from kequn.language.typer import cast, column
 from kequn.profile.declaration import FeatureDeclaration, FeatureFile, all_declarations
 from kequn.profile.enrich.tables import ENRICHED
+from kequn.profile.enrich.unlocking import in_facts
 from kequn.profile.plan import BASE, PROFILE, PlanInput, Planner, ProfileColumn, ProfilePlan, parsed_feature
 from kequn.profile.relation import Relation, table_relation
 from kequn.profile.terms import behaviours, term_features
@@ -45,7 +46,8 @@ class Registry:
         grains, features = all_declarations(self.extra)
         given = PlanInput(relations(delivered), present(delivered), history_start, as_of, minor_unit_digits)
         wanted = [*features, *_custom(delivered)] if only is None else needed_for(features, only)
-        return Planner(grains, [*wanted, *term_features(terms)], given).plan()
+        plan = Planner(grains, [*wanted, *term_features(terms)], given).plan()
+        return replace(plan, unavailable=tuple(replace(u, missing=in_facts(u.missing)) for u in plan.unavailable))
 
     def terms_plan(self, delivered: Delivered, as_of: date, terms: Iterable[Term]) -> ProfilePlan:
         """Only the behaviour terms: customer_id and one hidden column per term."""
