@@ -1,7 +1,8 @@
 """How many groups: every number from two up is tried on a sample, and the reasons for the proposal are kept.
 
-k-means: among the numbers that come out alike when the sample is drawn again, the one whose groups stand apart most
-(silhouette). Latent classes: the smallest BIC. The number of the last run is kept when it is nearly as good.
+k-means: of the numbers that come out alike when the sample is drawn again, the one whose groups stand apart most
+(silhouette). Where no number makes clear gaps customers are a continuum, the silhouette would always say two, and the
+most groups that stay the same are more use. Latent classes: the smallest BIC, or fewer that gain nearly as much. The number of the last run is kept when it is nearly as good.
 """
 
 from __future__ import annotations
@@ -27,6 +28,11 @@ STARTS: dict[Method, int] = {"kmeans": 2, "latent": 1, "kprototypes": 1}
 SILHOUETTE_ROWS = 1_500
 QUICK, THOROUGH = 3, 10
 """Bootstrap samples for each number that is tried, and for the groups that are taken."""
+SURELY_STABLE, SURELY_ALIKE = 0.8, 0.6
+"""What a trial with few bootstrap samples must reach: adjusted Rand over all, Jaccard of the weakest group."""
+CLEAR = 0.35
+"""From this silhouette on there are gaps between groups (Kaufman and Rousseeuw call more than 0.25 weak, 0.5 reasonable)."""
+APART_ENOUGH = 0.5
 NEARLY = 0.95
 ENOUGH_GAIN = 0.95
 
@@ -38,6 +44,7 @@ class Candidate:
     k: int
     silhouette: float | None
     stability: float | None
+    weakest: float | None
     bic: float | None
 
 
@@ -80,35 +87,43 @@ def choose(
 def _candidate(method: Method, encoding: Encoding, rows: Encoded, k: int, seed: int) -> Candidate:
     found = fit(method, encoding, rows, k, seed=seed, starts=STARTS[method])
     if method == "latent":
-        return Candidate(k, None, None, found.bic)
+        return Candidate(k, None, None, None, found.bic)
     labels = found.scorer.labels(encoding, rows)
     stable = stability(method, encoding, rows, found, seed=seed, samples=QUICK)
-    return Candidate(k, silhouette(encoding, rows, labels), stable.rand, None)
+    return Candidate(k, silhouette(encoding, rows, labels), stable.rand, min(stable.jaccard), None)
 
 
 def _by_shape(found: Sequence[Candidate]) -> tuple[Candidate, str]:
-    stable = [each for each in found if (each.stability or 0.0) >= STABLE]
-    if stable:
-        return max(stable, key=lambda each: (each.silhouette or -1.0, -each.k)), "cluster.reason.silhouette"
-    return max(found, key=lambda each: (each.stability or 0.0, -each.k)), "cluster.reason.most_stable"
+    stable = [each for each in found if _stable(each)]
+    if not stable:
+        return max(found, key=lambda each: (each.stability or 0.0, -each.k)), "cluster.reason.most_stable"
+    best = max(stable, key=lambda each: (each.silhouette or 0.0, -each.k))
+    if (best.silhouette or 0.0) >= CLEAR:
+        return best, "cluster.reason.silhouette"
+    apart = [each for each in stable if (each.silhouette or 0.0) >= APART_ENOUGH * (best.silhouette or 0.0)]
+    return max(apart, key=lambda each: each.k), "cluster.reason.no_gaps"
+
+
+def _stable(each: Candidate) -> bool:
+    return (each.stability or 0.0) >= SURELY_STABLE and (each.weakest or 0.0) >= SURELY_ALIKE
 
 
 def _by_bic(found: Sequence[Candidate]) -> tuple[Candidate, str]:
-    """The smallest BIC; where it still falls at the end, the number from which little more is gained."""
+    """The smallest BIC, or a smaller number that gains nearly as much: real columns are never quite as classes assume, and
+    on many customers BIC then buys further classes for the difference."""
     best = min(found, key=lambda each: (each.bic, each.k))
-    if best.k < found[-1].k or len(found) < 3:
-        return best, "cluster.reason.bic"
     first, gain = found[0].bic or 0.0, (found[0].bic or 0.0) - (best.bic or 0.0)
     enough = next(each for each in found if first - (each.bic or 0.0) >= ENOUGH_GAIN * gain)
-    return enough, "cluster.reason.bic_gain"
+    return enough, "cluster.reason.bic" if enough is best else "cluster.reason.bic_gain"
 
 
 def _nearly(kept: Candidate, best: Candidate, found: Sequence[Candidate]) -> bool:
     if kept.bic is not None and best.bic is not None:
         gain = (found[0].bic or 0.0) - best.bic
         return gain > 0 and (found[0].bic or 0.0) - kept.bic >= NEARLY * gain
+    least = NEARLY if (best.silhouette or 0.0) >= CLEAR else NEARLY * APART_ENOUGH
     stable = (kept.stability or 0.0) >= min(STABLE, best.stability or 0.0)
-    return stable and (kept.silhouette or 0.0) >= NEARLY * (best.silhouette or 0.0)
+    return stable and (kept.silhouette or 0.0) >= least * (best.silhouette or 0.0)
 
 
 def some(count: int, most: int) -> NDArray[np.int64]:

@@ -35,7 +35,7 @@ from kequn.scheme.clusters.groups import Groups, describe_groups
 from kequn.scheme.clusters.identity import Identity, first_identity, match
 from kequn.scheme.clusters.methods import Fit, fit
 from kequn.scheme.clusters.result import ClusterResult, Model
-from kequn.scheme.clusters.sample import count_in_scope, draw, features_query
+from kequn.scheme.clusters.sample import count_rows, draw, features_query
 from kequn.scheme.kind import Bound, Scheme
 from kequn.scheme.kinds.cluster import ClusterSpec, features_in, label_column
 from kequn.scheme.layers import scope_of
@@ -87,8 +87,8 @@ def fit_and_label(
     features = tuple(
         feature_of(catalog.columns[name], catalog.minor_unit_digits) for name in features_in(spec, catalog)
     )
-    query = features_query(relation, features, scope_of(Bound(scheme, catalog, scheme.name)))
-    total = count_in_scope(engine, relation, scope_of(Bound(scheme, catalog, scheme.name)))
+    query = features_query(relation, features, scope_of(Bound(scheme, catalog, scheme.name)), spec.least_known)
+    total = count_rows(engine, query)
     rows = draw(engine, query, features, total, min(spec.max_customers, FIT_ROWS[spec.method]), spec.seed)
     encoding = learn_encoding(rows, features)
     encoded = encoding.encode(rows)

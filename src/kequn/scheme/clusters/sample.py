@@ -17,19 +17,39 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def features_query(relation: str, features: Sequence[Feature], scope: exp.Expr) -> exp.Select:
-    """customer_id and the features of everybody in scope: numbers as DOUBLE, labels as text. One row per customer."""
+def features_query(
+    relation: str, features: Sequence[Feature], scope: exp.Expr, least_known: int = 1
+) -> exp.Select:
+    """customer_id and the features, numbers as DOUBLE, labels as text.
+
+    One row per customer in scope of whom at least `least_known` features are known.
+    """
     columns = [
         exp.alias_(cast(column(each.name), "DOUBLE" if each.is_number else "VARCHAR"), each.name, quoted=True)
         for each in features
     ]
-    query = exp.select(column("customer_id"), *columns).from_(exp.to_table(relation))
-    return query if isinstance(scope, exp.Boolean) and scope.this else query.where(scope.copy())
+    return exp.select(column("customer_id"), *columns).from_(exp.to_table(relation)).where(
+        exp.and_(scope.copy(), _known(features, least_known))
+    )  # fmt: skip
 
 
-def count_in_scope(engine: Engine, relation: str, scope: exp.Expr) -> int:
-    """Customers in scope."""
-    inner = features_query(relation, (), scope).subquery("f")
+def _known(features: Sequence[Feature], least: int) -> exp.Expr:
+    parts: list[exp.Expr] = [
+        exp.Case(
+            ifs=[exp.If(this=exp.Is(this=column(each.name), expression=exp.Null()), true=exp.Literal.number(0))],
+            default=exp.Literal.number(1),
+        )
+        for each in features
+    ]
+    total = parts[0]
+    for part in parts[1:]:
+        total = exp.Add(this=total, expression=part)
+    return exp.GTE(this=exp.paren(total), expression=exp.Literal.number(min(least, len(features))))
+
+
+def count_rows(engine: Engine, query: exp.Select) -> int:
+    """Rows of a query."""
+    inner = query.subquery("f")
     return int(
         engine.scalar(exp.select(cast(exp.Count(this=exp.Star(), big_int=True), "BIGINT")).from_(inner)) or 0
     )
@@ -67,4 +87,4 @@ def _smallest(ids: pa.ChunkedArray, most: int, seed: int) -> pa.Array:
     return pa.array(np.sort(np.array(chosen, dtype=np.int64)))
 
 
-__all__ = ["count_in_scope", "draw", "features_query"]
+__all__ = ["count_rows", "draw", "features_query"]

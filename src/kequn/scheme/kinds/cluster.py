@@ -40,6 +40,8 @@ class ClusterSpec(SchemeSpec):
     max_customers: int = Field(default=200_000, ge=100, le=1_000_000)
     """Groups are fitted on at most so many customers (a deterministic sample); everybody is assigned."""
     seed: int = Field(default=7, ge=0, le=2**31)
+    least_known: int = Field(default=1, ge=1)
+    """A customer with fewer known features goes to `otherwise`: nothing can be said about them."""
     keep_above: float = Field(default=0.4, gt=0, le=1)
     """A group keeps its id when it shares at least this much (Jaccard) with the group of the run before."""
     segments: list[SegmentSpec] = Field(default_factory=list)
