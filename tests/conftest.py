@@ -8,9 +8,12 @@ from collections.abc import Iterator
 from importlib.util import find_spec
 
 import pytest
+from hypothesis import settings
 
 from kequn.engine import Engine, EngineSettings, open_engine
 
+settings.register_profile("kequn", deadline=None, derandomize=True, print_blob=True)
+settings.load_profile("kequn")
 REQUIRE_ALL = os.environ.get("KEQUN_REQUIRE_ALL") == "1"
 
 
