@@ -291,3 +291,10 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch, duck
     with pytest.raises(ModelError) as caught:
         found(duckdb, tmp_path, rows, scheme_of())
     assert "kequn[cluster]" in explain(caught.value)
+
+
+def test_k_prototypes_finds_planted_groups_where_kmodes_is_installed(duckdb: Engine, tmp_path: Path) -> None:
+    pytest.importorskip("kmodes")
+    rows, owners = planted(400, missing=0)
+    _, labels = found(duckdb, tmp_path, rows, scheme_of("kprototypes", 3))
+    assert agreement(labels, rows, owners) >= 0.95
