@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,11 +17,18 @@ MEMBERSHIP = ("audience", "scheme", "segment", "sub_segment", "since")
 
 
 def export_members(
-    con: duckdb.DuckDBPyConnection, target: str, file: Path, manifest: Mapping[str, Any], lang: str
+    con: duckdb.DuckDBPyConnection,
+    target: str,
+    file: Path,
+    manifest: Mapping[str, Any],
+    lang: str,
+    *,
+    leave_out: Collection[str] = (),
+    seen: Callable[[int], None] | None = None,
 ) -> int:
     """Write the members with their profile to `file` (`.csv`, `.xlsx` or `.parquet`); returns the rows.
 
-    Headings are titles in `lang` (Parquet keeps the names). Raises SnapshotError for an unknown target, ConfigError for
+    Columns in `leave_out` are not written; `seen(rows)` is called after every batch. Headings are titles in `lang` (Parquet keeps the names). Raises SnapshotError for an unknown target, ConfigError for
     another ending, DataError for more rows than Excel holds.
     """
     from kequn.act.export import write_rows
@@ -29,8 +36,8 @@ def export_members(
     sql, values = members_query(parse_target(con, target))
     cursor = con.execute(sql, values)
     names = [item[0] for item in cursor.description]
-    shown = [name for name in names if not name.startswith(("_t_", "seg_"))]
-    return write_rows(file, _dicts(cursor, names), headings(shown, manifest, lang))
+    shown = [name for name in names if not name.startswith(("_t_", "seg_")) and name not in leave_out]
+    return write_rows(file, _dicts(cursor, names, seen), headings(shown, manifest, lang))
 
 
 def headings(names: list[str], manifest: Mapping[str, Any], lang: str) -> dict[str, str]:
@@ -45,8 +52,14 @@ def headings(names: list[str], manifest: Mapping[str, Any], lang: str) -> dict[s
     return {name: f"{text} ({name})" if text in twice else text for name, text in wanted.items()}
 
 
-def _dicts(cursor: duckdb.DuckDBPyConnection, names: list[str]) -> Iterator[dict[str, Any]]:
+def _dicts(
+    cursor: duckdb.DuckDBPyConnection, names: list[str], seen: Callable[[int], None] | None = None
+) -> Iterator[dict[str, Any]]:
+    done = 0
     while batch := cursor.fetchmany(BATCH):
+        done += len(batch)
+        if seen is not None:
+            seen(done)
         for row in batch:
             yield dict(zip(names, row, strict=True))
 

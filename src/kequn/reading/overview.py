@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kequn.errors import SnapshotError
@@ -13,26 +14,55 @@ if TYPE_CHECKING:
     import duckdb
 
 
+SUMS = {
+    "customers": ("count(*)", ()),
+    "buyers": ("count(*) FILTER (WHERE frequency > 0)", ("frequency",)),
+    "orders": ("sum(frequency)", ("frequency",)),
+    "revenue": ("sum(monetary)", ("monetary",)),
+    "revenue_12m": ("sum(revenue_12m)", ("revenue_12m",)),
+    "active_90d": ("count(*) FILTER (WHERE recency_days <= 90)", ("recency_days",)),
+}
+"""Totals and the profile columns that each needs."""
+QUARTERS = {
+    "revenue_90d": ("sum(revenue_90d)", ("revenue_90d",)),
+    "revenue_prev_90d": ("sum(revenue_prev_90d)", ("revenue_prev_90d",)),
+    "orders_90d": ("sum(orders_90d)", ("orders_90d",)),
+    "orders_prev_90d": ("sum(orders_prev_90d)", ("orders_prev_90d",)),
+    "buyers_90d": ("count(*) FILTER (WHERE orders_90d > 0)", ("orders_90d",)),
+    "buyers_prev_90d": ("count(*) FILTER (WHERE orders_prev_90d > 0)", ("orders_prev_90d",)),
+}
+"""The last 90 days beside the 90 days before."""
+
+
 def overview(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     """Customers, buyers, revenue (all time and last 12 months, in major units) and the schemes of the run."""
-    names = {row["column_name"] for row in rows(con, "DESCRIBE profile")}
-    sums = {
-        "customers": "count(*)",
-        "buyers": "count(*) FILTER (WHERE frequency > 0)" if "frequency" in names else "NULL",
-        "orders": "sum(frequency)" if "frequency" in names else "NULL",
-        "revenue": "sum(monetary)" if "monetary" in names else "NULL",
-        "revenue_12m": "sum(revenue_12m)" if "revenue_12m" in names else "NULL",
-        "active_90d": "count(*) FILTER (WHERE recency_days <= 90)" if "recency_days" in names else "NULL",
-    }
-    found = rows(
-        con, "SELECT " + ", ".join(f"{sql} AS {name}" for name, sql in sums.items()) + " FROM profile"
-    )[0]
     return {
-        **found,
+        **_sums(con, SUMS, "TRUE", ()),
         "schemes": [
             row["scheme"] for row in rows(con, "SELECT DISTINCT scheme FROM segment ORDER BY scheme")
         ],
     }
+
+
+def totals(con: duckdb.DuckDBPyConnection, where: str = "TRUE", values: Sequence[Any] = ()) -> dict[str, Any]:
+    """The sums of `overview` and the last two quarters over the customers that `where` (SQL of ours) chooses.
+
+    A total whose columns the profile lacks is None.
+    """
+    return _sums(con, {**SUMS, **QUARTERS}, where, values)
+
+
+def _sums(
+    con: duckdb.DuckDBPyConnection,
+    wanted: Mapping[str, tuple[str, tuple[str, ...]]],
+    where: str,
+    values: Sequence[Any],
+) -> dict[str, Any]:
+    there = {row["column_name"] for row in rows(con, "DESCRIBE profile")}
+    listed = ", ".join(
+        f"{sql if there.issuperset(needed) else 'NULL'} AS {name}" for name, (sql, needed) in wanted.items()
+    )
+    return rows(con, f"SELECT {listed} FROM profile WHERE {where}", values)[0]
 
 
 def scheme_overview(con: duckdb.DuckDBPyConnection, scheme: str | None = None) -> list[dict[str, Any]]:
@@ -86,4 +116,4 @@ def cuts(row: dict[str, Any]) -> dict[str, Any]:
     return found
 
 
-__all__ = ["check_segment", "cuts", "overview", "scheme_overview", "segment_portrait"]
+__all__ = ["check_segment", "cuts", "overview", "scheme_overview", "segment_portrait", "totals"]
