@@ -151,6 +151,7 @@ def reasons(rules: RunRules, scheme: str, row: Mapping[str, Any], lang: str) -> 
     found, declared = rules.explain(scheme, row), rules.schemes[scheme]
     titles = {item.id: title(item.title, lang) or item.id for item in declared.segments}
     own = [clause for clause in found.clauses if clause.segment == found.rule_segment]
+    # a segment of several clauses: only those that hold say why
     shown = [clause for clause in own if clause.passed] or own
     lines = [line for clause in shown for line in _lines(clause.condition, lang)]
     otherwise = not lines

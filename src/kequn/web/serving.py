@@ -32,6 +32,7 @@ WAIT_SECONDS = 10.0  # how long a request waits for its turn to scan
 SMALL = 2_000  # below this an estimate from the sample says too little
 CUSTOMERS = "profile"
 SAMPLE = "profile_sample"
+SMALL_TABLES = ("segment", "cell", "portrait", "typical")  # grow with the schemes, not with the customers
 
 
 class NoSnapshot(SnapshotError):
@@ -54,12 +55,15 @@ class _Handle:
     retired: bool = False
     cursors: threading.local = field(default_factory=threading.local)
     catalogue: dict[str, dict[str, str]] = field(default_factory=dict)
+    manifest: Manifest | None = None
+    known: dict[str, Any] = field(default_factory=dict)  # what pages worked out from the whole run, kept as long as it
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """This thread's cursor."""
         mine = getattr(self.cursors, "cursor", None)
         if mine is None:
             mine = self.cursors.cursor = self.connection.cursor()
+            mine.execute("SET search_path = 'serving.main,memory.main'")
         return mine
 
 
@@ -83,10 +87,17 @@ class Reader:
         """The run's folder, for its Parquet tables."""
         return self._handle.folder
 
+    @property
+    def connection(self) -> duckdb.DuckDBPyConnection:
+        """This thread's cursor, for the functions of `kequn.reading`."""
+        return self._handle.cursor()
+
     @cached_property
     def manifest(self) -> Manifest:
         """What the run says about itself. Raises SnapshotError when the file is broken."""
-        return read_manifest(self._handle.folder)
+        if self._handle.manifest is None:
+            self._handle.manifest = read_manifest(self._handle.folder)
+        return self._handle.manifest
 
     @property
     def tables(self) -> frozenset[str]:
@@ -235,12 +246,25 @@ class Serving:
 
     def _open(self, run_id: str, version: str) -> _Handle:
         folder = self.folder / run_id
-        config = {"threads": 1, "memory_limit": self.memory_limit, "enable_external_access": False}
+        connection = duckdb.connect(config={"threads": 1, "memory_limit": self.memory_limit})
         try:
-            connection = duckdb.connect(str(folder / SERVING), read_only=True, config=config)
+            connection.execute("SET temp_directory = ''")
+            connection.execute("ATTACH '{}' AS serving (READ_ONLY)".format(str(folder / SERVING).replace("'", "''")))
+            _load_small(connection, folder)
+            connection.execute("SET enable_external_access = false")
         except duckdb.Error as error:
+            connection.close()
             raise NoSnapshot("web.snapshot_unreadable", run=run_id) from error
         return _Handle(run_id, version, folder, connection)
+
+
+def _load_small(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
+    """Copy the run's small Parquet tables into memory, beside the tables of its file: segments, cells, portraits."""
+    for table in SMALL_TABLES:
+        files = sorted((folder / table).glob("*.parquet"))
+        if files:
+            listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+            connection.execute(f"CREATE TABLE memory.main.{table} AS SELECT * FROM read_parquet([{listed}])")
 
 
 _serving: dict[str, Serving] = {}

@@ -11,6 +11,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from django.conf import settings
+
+from kequn.web.environment import workspace_facts
 from kequn.web.ui import numbers
 
 Format = Literal["number", "compact", "money", "percent", "text"]
@@ -18,7 +21,7 @@ PALETTE = tuple(f"--k-c{index}" for index in range(1, 9))
 WRITERS = {
     "number": numbers.number,
     "compact": numbers.compact,
-    "money": numbers.money,
+    "money": lambda value: numbers.money(value, workspace_facts(settings.WORKSPACE).currency),
     "percent": numbers.percent,
 }
 
@@ -267,3 +270,35 @@ def radar(
     }  # fmt: skip
     names = [name for name, _ in axes]
     return Chart(id, title, option, _columns(label, series, kind), _series_rows(names, series), **more)
+
+
+def pin_colours(chart: Chart, colours: Sequence[str]) -> None:
+    """Give each series its own colour (a token name), so that a segment looks the same on every chart."""
+    for line, colour in zip(chart.option["series"], colours, strict=True):
+        for style in ("itemStyle", "lineStyle", "areaStyle"):
+            if style == "itemStyle" or style in line:
+                line[style] = {**line.get(style, {}), "color": colour}
+
+
+def pyramid(
+    id: str, title: Any, steps: Sequence[tuple[str, Any]], *,
+    labels: tuple[Any, Any], notes: Sequence[str] = (), kind: Format = "number", **more: Any,
+) -> Chart:  # fmt: skip
+    """Steps from the top down, each as wide as its place (not its value, or the top would vanish); `notes` stand beside."""
+    option = {
+        "tooltip": {"show": False},
+        "series": [{
+            "type": "funnel", "sort": "ascending", "left": "4%", "width": "46%", "top": 8, "bottom": 8, "gap": 3, "minSize": "6%",
+            "label": {"show": True, "position": "right", "formatter": {"$format": "said"}, "lineHeight": 18},
+            "labelLine": {"length": 14, "lineStyle": {"color": "--k-line-strong"}},
+            "data": [
+                {
+                    "name": name, "value": place, "itemStyle": {"color": PALETTE[0], "opacity": max(1.0 - 0.18 * (place - 1), 0.28), "borderWidth": 0},
+                    "said": f"{name}\n{notes[place - 1]}" if notes else name,
+                }
+                for place, (name, _) in enumerate(steps, start=1)
+            ],
+        }],
+    }  # fmt: skip
+    columns = (Column(labels[0], "text"), Column(labels[1], kind))
+    return Chart(id, title, option, columns, tuple(tuple(step) for step in steps), **more)

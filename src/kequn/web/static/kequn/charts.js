@@ -23,6 +23,7 @@
   const writers = {
     cell: (spec, language) => (item) => write(spec.kind === "number" ? "compact" : spec.kind, item.value, language),
     side: () => (item) => item.name.slice(1),
+    said: () => (item) => item.data.said ?? item.name,
   };
   // colours by token, numbers by language
   function fill(value, language) {

@@ -8,7 +8,7 @@ from typing import Any
 
 from django import forms, template
 from django.conf import settings
-from django.utils.html import escape
+from django.utils.html import escape, format_html
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import get_language, gettext
 
@@ -83,6 +83,24 @@ def sparkline(values: Any, width: int = 84, height: int = 24) -> SafeString:
     return mark_safe(
         f'<svg class="k-spark" width="{width}" height="{height}" viewBox="0 0 {width} {height}" aria-hidden="true">'
         f'<polyline points="{drawn}" fill="none" stroke="currentColor" stroke-width="1.5" stroke-linejoin="round"/></svg>'
+    )
+
+
+@register.simple_tag
+def segment_of(scheme: Any, segment: str) -> SafeString:
+    """A segment as its colour and its title."""
+    return format_html('<i class="k-swatch k-sw-{}"></i> {}', scheme.colour(segment), scheme.segment_title(segment))
+
+
+@register.simple_tag
+def share_bar(share: Any, colour: int = 1) -> SafeString:
+    """A share (0 to 1) as a small bar; the figure must stand in words beside it."""
+    width = 0.0 if share is None else max(0.0, min(float(share), 1.0)) * 72
+    return format_html(
+        '<svg class="k-share" width="72" height="6" viewBox="0 0 72 6" aria-hidden="true"><rect width="72" height="6" rx="3"/>'
+        '<rect class="k-fill-{}" width="{}" height="6" rx="3"/></svg>',
+        colour,
+        f"{width:.1f}",
     )
 
 

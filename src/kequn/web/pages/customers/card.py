@@ -1,0 +1,196 @@
+"""What the card says of a customer, from the rows that `customer_card` gives; personal data come masked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from functools import cached_property
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from kequn.i18n import say
+from kequn.web.accounts.masking import HIDDEN
+from kequn.web.published import column_title, language, remembered, said, schemes, worded
+from kequn.web.serving import Reader
+from kequn.web.ui import numbers
+from kequn.web.ui.templatetags.kequn import money, money_exact
+
+SHOWN_FIRST = (
+    "gender", "age", "age_band", "occupation", "education", "marital_status", "children", "household_size_band", "life_stage",
+    "income_band", "home_ownership", "industry", "city", "city_tier", "province", "preferred_channel", "first_channel", "preferred_store",
+    "top_category", "top_brand", "top_season", "phone", "email", "account_manager", "registered_at", "first_order_at",
+)  # fmt: skip
+OFFERS = 3
+QUALITY = {"p_churn": "churn", "p_purchase_30d": "purchase_30d", "p_purchase_90d": "purchase_90d", "clv_12m": "mbg_nbd", "p_alive": "mbg_nbd", "health_score": "health"}
+
+
+def headline(profile: Mapping[str, Any]) -> str:
+    """The name to show at the top."""
+    return str(profile.get("name") or profile.get("company") or "")
+
+
+class Card:
+    """One customer, ready for the template."""
+
+    def __init__(self, reader: Reader, found: dict[str, Any]) -> None:
+        self.reader, self.found = reader, found
+        self.profile: dict[str, Any] = found["profile"]
+        self.prediction: dict[str, Any] = found["prediction"] or {}
+
+    @cached_property
+    def groups(self) -> list[dict[str, Any]]:
+        """Segment by segment, main schemes first."""
+        placed = {row["scheme"]: row for row in self.found["segments"]}
+        return [
+            {"scheme": scheme, "segment": row["segment"], "title": scheme.segment_title(row["segment"]), "colour": scheme.colour(row["segment"]), "since": row["since"]}
+            for scheme in schemes(self.reader).values()
+            if (row := placed.get(scheme.name))
+        ]
+
+    @cached_property
+    def badges(self) -> list[dict[str, Any]]:
+        return [group for group in self.groups if group["segment"] not in ("unknown", "other")][:4]
+
+    @cached_property
+    def facts(self) -> list[tuple[str, Any]]:
+        """The attributes that are known, in words."""
+        return [
+            (column_title(self.reader, name), _plain(self.profile[name]))
+            for name in SHOWN_FIRST
+            if self.profile.get(name) not in (None, "")
+        ]
+
+    @property
+    def known_facts(self) -> list[tuple[str, Any]]:
+        """The facts that may be read."""
+        return [(title, value) for title, value in self.facts if value != HIDDEN]
+
+    @property
+    def hidden_facts(self) -> int:
+        """How many more are known but masked."""
+        return len(self.facts) - len(self.known_facts)
+
+    @cached_property
+    def contact(self) -> list[tuple[str, Any]]:
+        """The line below the name."""
+        return self.known_facts[:4]
+
+    @cached_property
+    def measures(self) -> list[dict[str, Any]]:
+        """The strip of figures; what the run lacks is left out."""
+        row, forecast = self.profile, self.prediction
+        found = []
+        if "revenue_12m" in row or "monetary" in row:
+            spent = row.get("revenue_12m", row.get("monetary"))
+            found.append((_("近 12 个月消费"), money(spent), _("累计 %(sum)s") % {"sum": money(row.get("monetary"))}))
+        if forecast.get("clv_12m") is not None:
+            found.append((_("未来 12 个月价值"), money(forecast["clv_12m"]), _("模型估计")))
+        if row.get("frequency") is not None:
+            each = money(row.get("average_order_value"))
+            found.append((_("购买次数"), numbers.number(row["frequency"]), _("客单价 %(value)s") % {"value": each}))
+        if row.get("recency_days") is not None:
+            gap = row.get("gap_mean_days")
+            note = _("平常间隔 %(days)s 天") % {"days": numbers.number(gap, 0)} if gap is not None else ""
+            found.append((_("最近购买"), _("%(days)s 天前") % {"days": numbers.number(row["recency_days"])}, note))
+        if forecast.get("p_churn") is not None:
+            found.append((_("流失概率"), numbers.percent(forecast["p_churn"]), self._health))
+        if forecast.get("next_order_on") is not None:
+            found.append((_("预计下次购买"), str(forecast["next_order_on"]), _("按自己的节奏推算")))
+        return [{"title": title, "value": value, "note": note} for title, value, note in found]
+
+    @property
+    def _health(self) -> str:
+        band = self.prediction.get("health_band")
+        return say(f"predict.band_{band}", language()) if band else ""
+
+    @cached_property
+    def action(self) -> dict[str, Any] | None:
+        """What to do next: the playbook of the segment that says most about what the customer needs now."""
+        for group in self.groups:
+            text = group["scheme"].playbooks.get(group["segment"])
+            if text:
+                return {"text": text, "group": group, "reasons": self.reasons}
+        return None
+
+    @cached_property
+    def reasons(self) -> list[str]:
+        """Why now: what the health score found."""
+        found = [self.prediction.get(f"health_reason_{place}") for place in (1, 2, 3)]
+        return [say(f"predict.health_{code}", language()) for code in found if code]
+
+    @cached_property
+    def offers(self) -> list[dict[str, Any]]:
+        """The products to propose, each with one sentence of why."""
+        found = []
+        for row in self.found["recommendations"][:OFFERS]:
+            product = self._product(row["product_id"])
+            reason = row.get("reason_product_id")
+            if row.get("again"):
+                why = say("predict.offer_usual", language(), product=product)
+            elif reason:
+                why = say("predict.offer_because", language(), reason=self._product(reason), product=product)
+            else:
+                why = say("predict.offer_popular", language(), product=product)
+            found.append({**row, "product": product, "why": why})
+        return found
+
+    def _product(self, product_id: str) -> str:
+        names = remembered(self.reader, "products", lambda: _products(self.reader))
+        return names.get(product_id, product_id)
+
+    @cached_property
+    def forecasts(self) -> list[dict[str, Any]]:
+        """Each prediction with how well its model did on held-out months."""
+        cards = {card["model"]: card for card in said(self.reader).get("models") or ()}
+        found = []
+        for column in said(self.reader).get("prediction_columns") or ():
+            value = self.prediction.get(column["name"])
+            if value is None or column["name"].startswith(("health_reason", "next_best", "health_band")):
+                continue
+            found.append({"title": worded(column["title"], column["name"]), "value": _forecast(column, value), "trust": _trust(cards.get(QUALITY.get(column["name"], "")))})
+        return found
+
+    @cached_property
+    def orders(self) -> list[dict[str, Any]]:
+        return [
+            {**row, "shown": money_exact(row.get("amount")), "product": row.get("main_product") or row.get("main_category")}
+            for row in self.found["orders"]
+        ]
+
+
+def _products(reader: Reader) -> dict[str, str]:
+    """Names of the products in the orders of the run; ids where there are none."""
+    if "main_product" not in reader.columns("orders"):
+        return {}
+    with reader.limited():
+        return dict(reader.rows("SELECT main_product_id, any_value(main_product) FROM orders WHERE main_product IS NOT NULL GROUP BY 1"))
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, bool):
+        return _("是") if value else _("否")
+    if isinstance(value, (float, Decimal)):
+        return numbers.number(value, 2)
+    if isinstance(value, int):
+        return str(value)
+    return value.strftime("%Y-%m-%d") if isinstance(value, (date, datetime)) else str(value)
+
+
+def _forecast(column: Mapping[str, Any], value: Any) -> str:
+    if column["type"] == "money":
+        return money(value)
+    if column["name"].startswith("p_"):
+        return numbers.percent(value)
+    return numbers.number(value, 1) if isinstance(value, float) else _plain(value)
+
+
+def _trust(card: Mapping[str, Any] | None) -> str:
+    """How far to trust it, in one phrase; empty when the run says nothing of that model."""
+    quality = (card or {}).get("quality") or {}
+    if quality.get("auc") is not None:
+        return _("留出检验 AUC %(auc)s") % {"auc": numbers.number(quality["auc"], 2)}
+    if quality.get("rank_correlation") is not None:
+        return _("留出检验排序相关 %(value)s") % {"value": numbers.number(quality["rank_correlation"], 2)}
+    return _("未经留出检验") if card is not None else ""

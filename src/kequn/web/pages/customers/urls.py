@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+from django.urls import path
+
+from kequn.web.pages.customers import views
+
+app_name = "customers"
+urlpatterns = [
+    path("", views.index, name="index"),
+    path("<str:customer_id>/", views.card, name="card"),
+    path("<str:customer_id>/why/", views.why, name="why"),
+    path("<str:customer_id>/history/", views.history, name="history"),
+    path("<str:customer_id>/unmask/", views.unmask, name="unmask"),
+]
