@@ -72,7 +72,8 @@ def _settings(running: Running) -> PredictSettings:
 def profile_at(running: Running, day: date) -> Path:
     """The profile as it was known before `day`, with the features that models use, built once per run.
 
-    None of them needs enrichment: only what is counted from dated facts may be asked of the past.
+    None of them needs enrichment: only what is counted from dated facts may be asked of the past. DuckDB builds it on
+    either engine, because both give the same cells and models are trained on a sample.
     """
     from kequn.predict.features import DATED
 
@@ -83,7 +84,7 @@ def profile_at(running: Running, day: date) -> Path:
             running.delivered, day, start.date() if start else None,
             minor_unit_digits=running.digits, only=[*DATED, "last_order_at"],
         )  # fmt: skip
-        write_profile(running.engine, plan, folder, running.digits)
+        write_profile(running.past_engine(), plan, folder, running.digits)
     return folder
 
 

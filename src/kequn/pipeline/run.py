@@ -53,6 +53,7 @@ class Running:
     warnings: list[KequnError] = field(default_factory=list)
     enriched: Enriched = field(default_factory=Enriched)
     clusters: Mapping[str, Any] = field(default_factory=dict)
+    _past: Engine | None = None
 
     @property
     def delivered(self) -> Delivered:
@@ -66,6 +67,22 @@ class Running:
     @property
     def registry(self) -> Registry:
         return Registry((*self.definitions.features, *self.enriched.features))
+
+    def past_engine(self) -> Engine:
+        """The engine that looks back: this run's when it is DuckDB, else a DuckDB over the same facts."""
+        if self.engine.name == "duckdb":
+            return self.engine
+        if self._past is None:
+            settings = replace(self.workspace.engine_settings(), kind="duckdb")
+            self._past = open_engine(settings)
+            register_facts(self._past, self.facts.tables, self.delivered)
+        return self._past
+
+    def close(self) -> None:
+        """Give back the engines."""
+        self.engine.close()
+        if self._past is not None:
+            self._past.close()
 
     def work(self, name: str) -> Path:
         """A folder for intermediate tables, beside the draft's tables; dropped before publishing."""
@@ -105,13 +122,13 @@ def run(
         day = as_of or workspace.as_of(facts.last_order_at, now)
         with workspace.store.begin(new_run_id(now)) as draft:
             engine = open_engine(workspace.engine_settings())
+            running = Running(
+                workspace, definitions, facts, day, engine, draft, clock, _before(workspace, day)
+            )
             try:
-                running = Running(
-                    workspace, definitions, facts, day, engine, draft, clock, _before(workspace, day)
-                )
                 return _steps(running, now)
             finally:
-                engine.close()
+                running.close()
 
 
 def read_facts(workspace: Workspace, definitions: Definitions, now: datetime) -> Facts:
