@@ -20,18 +20,24 @@ if TYPE_CHECKING:
 
 @app.command()
 def demo(
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]")] = Path("kequn-demo"),
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]")] = None,
+    sample: Annotated[
+        str | None,
+        typer.Option("--sample", help="某行业的示例（生成数据）· sample of an industry pack, generated data"),
+    ] = None,
     lang: LangOption = None,
 ) -> None:
     """用真实零售数据走一遍全程 · The whole way on real retail data: data, segments, report."""
     from kequn.demo import write_demo
+    from kequn.packs import write_sample
     from kequn.pipeline.setup import prepare
     from kequn.report import write_report
     from kequn.workspace import Workspace
 
     lang = speak(lang)
+    folder = folder or Path(f"kequn-sample-{sample}" if sample else "kequn-demo")
     fresh = not (folder / "kequn.yaml").exists()
-    workspace = Workspace.open(write_demo(folder))
+    workspace = Workspace.open(write_sample(folder, sample) if sample else write_demo(folder))
     if fresh:
         prepare(workspace)
     snapshot = run_workspace(workspace, lang)
