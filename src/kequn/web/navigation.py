@@ -41,11 +41,22 @@ class Hit:
 
 
 @dataclass(frozen=True)
+class Alert:
+    """Something that somebody should do, shown on the tasks page. `level`: warn or bad."""
+
+    title: str
+    text: str
+    url: str = ""
+    level: str = "warn"
+
+
+@dataclass(frozen=True)
 class Page:
     """A page as the shell knows it.
 
     `path` is its folder under `/`; `start` the name of its first view (in the namespace `name`). Without `title` it
-    isn't in the sidebar. `search(request, text)` offers hits to the search box; `badge(request)` a number in the sidebar.
+    isn't in the sidebar. `search(request, text)` offers hits to the search box; `badge(request)` a number in the sidebar;
+    `alerts(user)` what they should do.
     """
 
     name: str
@@ -59,6 +70,7 @@ class Page:
     keywords: str = ""
     search: Callable[[Any, str], Iterable[Hit]] | None = None
     badge: Callable[[Any], int] | None = None
+    alerts: Callable[[Any], Iterable[Alert]] | None = None
     package: str = ""
 
     @property
@@ -123,6 +135,11 @@ def sections(user: Any) -> list[Section]:
         if mine:
             found.append(Section(step, title, number if title else 0, mine))
     return found
+
+
+def alerts(user: Any) -> list[Alert]:
+    """What the pages that this person may open say should be done."""
+    return [found for page in pages() if page.alerts and page.open_to(user) for found in page.alerts(user)]
 
 
 def home(user: Any) -> Page | None:

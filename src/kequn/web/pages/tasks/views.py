@@ -14,6 +14,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from kequn.web import navigation
 from kequn.web.accounts.models import User
 from kequn.web.audit.record import record
 from kequn.web.jobs import lifecycle
@@ -48,7 +49,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "tasks/index.html",
-        {"page": page, "filters": tabs, "state": wanted, "seen_until": seen_until},
+        {"page": page, "filters": tabs, "state": wanted, "seen_until": seen_until, "alerts": navigation.alerts(request.user)},
     )
 
 
