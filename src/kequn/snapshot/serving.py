@@ -183,7 +183,8 @@ def _orders(con: duckdb.DuckDBPyConnection, facts: Mapping[str, Sequence[Path]],
     lines, products = facts.get("order_lines", ()), facts.get("products", ())
     line = _columns(con, lines) if lines else {}
     named = [name for name in ("name", "category") if products and name in _columns(con, products)]
-    shown = [_shown("orders", name, kind, settings) for name, kind in columns.items()]
+    dated = "refunded_at" in columns  # without a date a refund counts from the order on
+    shown = [_shown("orders", name, kind, settings, dated) for name, kind in columns.items()]
     counted, joins = ["order_id", "count(*) AS lines"], ""
     if lines:
         counted += ["sum(quantity) AS quantity"] if "quantity" in line else []
@@ -207,11 +208,11 @@ def _orders(con: duckdb.DuckDBPyConnection, facts: Mapping[str, Sequence[Path]],
     )
 
 
-def _shown(table: str, name: str, kind: str, settings: ServingSettings) -> str:
+def _shown(table: str, name: str, kind: str, settings: ServingSettings, dated: bool) -> str:
     """A column of the facts as readers see it: money in major units, refunds after `as_of` undone."""
     quoted = f'o."{name}"'
     value = _major(quoted, settings) if name in MONEY.get(table, ()) and kind == "BIGINT" else quoted
-    if settings.as_of and name in ("refunded_at", "refunded_amount"):
+    if settings.as_of and dated and name in ("refunded_at", "refunded_amount"):
         value = f"CASE WHEN o.refunded_at < DATE '{settings.as_of}' THEN {value} END"
     return f'{value} AS "{name}"'
 
