@@ -25,7 +25,7 @@ SPARK = "engine: {{kind: spark, master: '{master}', spark: {{spark.executor.memo
 
 def run(folder: Path) -> dict[str, Any]:
     done = subprocess.run(
-        [*KEQUN, "run", "-w", str(folder), "--json"], capture_output=True, text=True, timeout=280, check=False
+        [*KEQUN, "run", "-w", str(folder), "--json"], capture_output=True, text=True, timeout=850, check=False
     )
     assert done.returncode == 0, done.stderr[-2000:]
     answer: dict[str, Any] = json.loads(done.stdout)
@@ -111,6 +111,7 @@ def cluster() -> Iterator[str]:
 
 
 @pytest.mark.spark
+@pytest.mark.timeout(1200)
 def test_local_spark_equals_duckdb_on_the_demo_data(demo_copy: Callable[[str, str], Path]) -> None:
     need_spark()
     here, there = demo_copy("duckdb", ""), demo_copy("spark", SPARK.format(master="local[2]"))
@@ -123,6 +124,7 @@ def test_local_spark_equals_duckdb_on_the_demo_data(demo_copy: Callable[[str, st
 
 @pytest.mark.spark
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_a_master_with_two_workers_equals_duckdb_on_the_demo_data(
     demo_copy: Callable[[str, str], Path], cluster: str
 ) -> None:
@@ -133,6 +135,7 @@ def test_a_master_with_two_workers_equals_duckdb_on_the_demo_data(
 
 
 @pytest.mark.spark
+@pytest.mark.timeout(900)
 def test_a_master_with_two_workers_equals_duckdb_on_random_data(tmp_path: Path, cluster: str) -> None:
     here, there = write_shop(tmp_path / "here", seed=3), write_shop(tmp_path / "there", seed=3)
     with (there / "kequn.yaml").open("a", encoding="utf-8") as file:
