@@ -44,6 +44,7 @@ INSTALLED_APPS = [
     "kequn.web.audit",
     "kequn.web.accounts",
     "kequn.web.jobs",
+    "kequn.web.definitions",
     "kequn.web.ui",
 ]
 MIDDLEWARE = [

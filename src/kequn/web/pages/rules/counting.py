@@ -1,0 +1,144 @@
+"""How many, where they fall away, where they already are, and who: a rule over the published customers in scope."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import exp
+
+from kequn.errors import RuleError
+from kequn.language import Rule, matches
+from kequn.language.builder import Group, Node, write
+from kequn.language.typer import cast, column
+from kequn.reading.rules import rows_for, rule_of
+from kequn.web import serving
+from kequn.web.accounts.scope import Scope
+from kequn.web.published import said
+from kequn.web.serving import Condition, Count, Reader
+
+OVERLAPS = 6
+SAMPLE_ROWS = 6
+
+
+def compiled(reader: Reader, text: str) -> Rule:
+    """The rule against the run. Raises RuleError, also for behaviour that this run hasn't worked out."""
+    rule = rule_of(said(reader), text)
+    missing = [term for term in rule.terms if term not in reader.columns("profile")]
+    if missing:
+        raise RuleError("web.term_not_counted", word=rule.terms[missing[0]].function, position=0, text=text)
+    return rule
+
+
+def condition(reader: Reader, rule: Rule, table: str = serving.CUSTOMERS) -> Condition:
+    """The rule over the columns of `table`; predictions stand in a table of their own, so those rules go by id."""
+    manifest = said(reader)
+    served = reader.columns(table)
+    if all(name in served for name in _names(rule)):
+        return Condition(_inline(rule, manifest).sql(dialect="duckdb"), rule.canonical)
+    inside = exp.select(column("customer_id")).from_(rows_for(manifest, [rule], table=table).subquery("r"))
+    return Condition(f"customer_id IN ({inside.where(matches(rule)).sql(dialect='duckdb')})", rule.canonical)
+
+
+def _names(rule: Rule) -> set[str]:
+    return {*rule.columns, *rule.terms, *(f"seg_{scheme}" for scheme in rule.schemes)}
+
+
+def _inline(rule: Rule, manifest: Mapping[str, Any]) -> exp.Expr:
+    """The rule with money columns in minor units, as `inward` would give them: one scan without a subquery."""
+    money = {item["name"] for item in manifest.get("columns", []) if item["type"] == "money"}
+    digits = int(manifest.get("minor_unit_digits", 2))
+
+    def minor(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Column) and node.name in money:
+            return cast(exp.Mul(this=node.copy(), expression=exp.Literal.number(10**digits)), "BIGINT")
+        return node
+
+    return matches(rule).transform(minor)
+
+
+def estimated(reader: Reader, rule: Rule, scope: Scope) -> Count | None:
+    """The number at once: known exactly, or from the 2 % sample; None when only counting tells."""
+    known = serving.known_count(reader, condition(reader, rule), scope)
+    if known is not None or serving.SAMPLE not in reader.tables:
+        return known
+    return serving.estimate(reader, condition(reader, rule, serving.SAMPLE), scope)
+
+
+def counted(reader: Reader, rule: Rule, scope: Scope) -> Count:
+    """The exact number."""
+    return serving.exact(reader, condition(reader, rule), scope)
+
+
+def everyone(reader: Reader, scope: Scope) -> int:
+    """All customers in scope."""
+    return serving.exact(reader, Condition("TRUE", "TRUE"), scope).customers
+
+
+@dataclass(frozen=True)
+class Step:
+    """One line of the funnel: what is left when this part is added."""
+
+    part: Node
+    customers: int
+
+
+def funnel(reader: Reader, root: Group, scope: Scope, whole: int) -> list[Step]:
+    """Customers left after each further part of the outermost group; for "any" those reached so far."""
+    from kequn.reading.rules import snapshot_catalog
+
+    catalog = snapshot_catalog(said(reader))
+    steps = []
+    for number in range(1, len(root.parts) + 1):
+        rule = compiled(reader, write(Group(root.every, root.parts[:number]), catalog))
+        left = counted(reader, rule, scope).customers if whole else 0
+        steps.append(Step(root.parts[number - 1], left))
+    return steps
+
+
+def overlap(reader: Reader, rule: Rule, scope: Scope, schemes: Sequence[str]) -> list[tuple[str, str, int]]:
+    """(scheme, segment, customers of the rule in it) for the largest segments of `schemes`, largest first."""
+    where, values = reader.scoped(scope)
+    served = reader.columns("profile")
+    names = [name for name in schemes if f"seg_{name}" in served]
+    if not names:
+        return []
+    quoted = {name: column(f"seg_{name}").sql(dialect="duckdb") for name in names}
+    parts = " UNION ALL ".join(
+        f"SELECT '{name}' AS scheme, {quoted[name]} AS segment, COUNT(*) AS n FROM r WHERE {quoted[name]} IS NOT NULL GROUP BY 2"
+        for name in names
+    )
+    inside = condition(reader, rule).sql
+    sql = (
+        f"WITH r AS MATERIALIZED (SELECT {', '.join(quoted.values())} FROM profile WHERE ({inside}) AND {where}) "
+        f"SELECT * FROM ({parts}) ORDER BY n DESC, scheme, segment LIMIT {OVERLAPS}"
+    )
+    with reader.limited():
+        return [(str(a), str(b), int(c)) for a, b, c in reader.rows(sql, values)]
+
+
+def figures(reader: Reader, rule: Rule, scope: Scope) -> dict[str, Any]:
+    """Sums and means of the matching customers, for those columns that the run has."""
+    served = reader.columns("profile")
+    wanted = {
+        "revenue": ("SUM", "revenue_12m"), "per_head": ("AVG", "revenue_12m"),
+        "order_value": ("AVG", "average_order_value"), "recency": ("MEDIAN", "recency_days"),
+    }  # fmt: skip
+    chosen = {name: f"{how}({source})" for name, (how, source) in wanted.items() if source in served}
+    if not chosen:
+        return {}
+    where, values = reader.scoped(scope)
+    listed = ", ".join(f"{sql} AS {name}" for name, sql in chosen.items())
+    with reader.limited():
+        return reader.one(f"SELECT {listed} FROM profile WHERE ({condition(reader, rule).sql}) AND {where}", values) or {}
+
+
+def members(reader: Reader, rule: Rule, scope: Scope) -> list[dict[str, Any]]:
+    """A few of the matching customers, the same ones each time."""
+    served = reader.columns("profile")
+    shown = [name for name in ("customer_id", "name", "city", "revenue_12m", "recency_days") if name in served]
+    where, values = reader.scoped(scope)
+    sql = f"SELECT {', '.join(shown)} FROM profile WHERE ({condition(reader, rule).sql}) AND {where} ORDER BY md5(customer_id), customer_id LIMIT {SAMPLE_ROWS}"
+    with reader.limited():
+        return reader.dicts(sql, values)
