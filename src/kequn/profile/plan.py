@@ -208,12 +208,12 @@ class Planner:
         shared = self._shared(sources, used)
         select = self._layers(self._joined(sources, used, shared, customers))
         ordered = [column(item.name) for item in self._columns()]
-        final = exp.select(*ordered).from_(select.subquery(PROFILE))
+        final = exp.select(*ordered).from_(select.subquery(PROFILE, copy=False), copy=False)
         narrow = narrowed(shared, used, self.relations) if customers != EVERYONE else set()
         for name in [name for name in self.relations if name in shared]:
             grain = self._grain_query(name, used, shared)
             if name in narrow:
-                grain = customers.only(exp.select(exp.Star()).from_(grain.subquery(name)))
+                grain = customers.only(exp.select(exp.Star()).from_(grain.subquery(name, copy=False), copy=False))
             final = final.with_(name, as_=grain, copy=False)
         return final
 
@@ -253,7 +253,7 @@ class Planner:
             source = self.relations[table.name]
             if source.select is not None and source.name not in shared:
                 alias = table.alias_or_name
-                table.replace(self._grain_query(source.name, used, shared).subquery(alias))
+                table.replace(self._grain_query(source.name, used, shared).subquery(alias, copy=False))
         return select
 
     def _joined(
@@ -273,11 +273,10 @@ class Planner:
             source = self._source(name, used, shared)
             for group in self._groups(name, items):
                 alias = f"g{len(joins)}"
-                inner = customers.only(source).select(
-                    column("customer_id"),
-                    *(exp.alias_(item.tree, item.declaration.name, quoted=True) for item in group.items),
-                )
-                joins.append((inner if group.whole else inner.group_by(column("customer_id")), alias))
+                named = [exp.alias_(item.tree, item.declaration.name, quoted=True) for item in group.items]
+                inner = customers.only(source.select(column("customer_id"), *named))
+                keys = [] if group.whole else [column("customer_id")]
+                joins.append((inner.group_by(*keys, copy=False), alias))
                 projections += [self._filled(item, alias) for item in group.items]
         early = [
             exp.alias_(cast(exp.Null(), SQL_TYPES[item.type]), item.declaration.name, quoted=True)
@@ -293,14 +292,15 @@ class Planner:
                 this=key.copy(),
                 expression=exp.column(exp.to_identifier("customer_id", quoted=True), table=alias),
             )
-            query = query.join(inner.subquery(alias), on=on, join_type="left", copy=False)
+            query.join(inner.subquery(alias, copy=False), on=on, join_type="left", copy=False)
         return customers.only(query, base_alias)
 
     def _source(self, name: str, used: Mapping[str, set[str]], shared: set[str]) -> exp.Select:
         """SELECT, still without projections, FROM a table, a shared grain or an inlined one."""
         if self.relations[name].select is None or name in shared:
             return exp.select().from_(exp.to_table(name))
-        return exp.select().from_(self._grain_query(name, used, shared).subquery(name))
+        grain = self._grain_query(name, used, shared).subquery(name, copy=False)
+        return exp.select().from_(grain, copy=False)
 
     def _groups(self, name: str, items: Sequence[Built]) -> list[Group]:
         """Features of one grain by how they are read: aggregated, or as they are where a customer has one row."""
@@ -331,7 +331,7 @@ class Planner:
                 )
                 for item in ready
             ]
-            select = exp.select(exp.Star(), *projections).from_(select.subquery(PROFILE))
+            select = exp.select(exp.Star(), *projections).from_(select.subquery(PROFILE, copy=False), copy=False)
             done |= {item.declaration.name for item in ready}
             waiting = [item for item in waiting if item.declaration.name not in done]
         return select

@@ -27,12 +27,12 @@ class CustomerRange:
     end: str | None = None
 
     def only(self, query: exp.Select, table: str | None = None) -> exp.Select:
-        """The query for the customers of this range; it must have `customer_id`, of `table` where several have one."""
+        """Narrow the query, in place, to this range; it must have `customer_id`, of `table` where several have one."""
         key = exp.column(exp.to_identifier("customer_id", quoted=True), table=table)
         if self.first is not None:
-            query = query.where(exp.GTE(this=key.copy(), expression=exp.Literal.string(self.first)))
+            query.where(exp.GTE(this=key.copy(), expression=exp.Literal.string(self.first)), copy=False)
         if self.end is not None:
-            query = query.where(exp.LT(this=key.copy(), expression=exp.Literal.string(self.end)))
+            query.where(exp.LT(this=key.copy(), expression=exp.Literal.string(self.end)), copy=False)
         return query
 
 
