@@ -55,13 +55,14 @@ def customer_card(con: duckdb.DuckDBPyConnection, customer_id: str) -> dict[str,
 def _placed(con: duckdb.DuckDBPyConnection, customer_id: str) -> list[dict[str, Any]]:
     """The same rows from the one wide row of `membership`: an eighth of the time of asking the long table."""
     found = rows(con, "SELECT * FROM membership WHERE customer_id = ?", [customer_id])
-    known = {(row["scheme"], row["segment"]): row for row in rows(con, "SELECT * FROM segment")} if found else {}
+    listed = rows(con, "SELECT * FROM segment") if found and has_table(con, "segment") else []
+    known = {(row["scheme"], row["segment"]): row for row in listed}
     shown = []
     for name in sorted(name.removeprefix("seg_") for name in (found[0] if found else {}) if name.startswith("seg_")):
-        own = known.get((name, found[0][f"seg_{name}"]))
-        if own is not None:
+        own = known.get((name, found[0][f"seg_{name}"]), {})
+        if found[0][f"seg_{name}"] is not None:
             place = {key: found[0][f"{short}_{name}"] for key, short in PLACE}
-            kept = {key: own[key] for key in ("title_zh", "title_en", "customers", "share")}
+            kept = {key: own.get(key) for key in ("title_zh", "title_en", "customers", "share")}
             shown.append({"scheme": name, **place, **kept})
     return shown
 

@@ -62,7 +62,10 @@ def _seen(reader: Reader, scope: Scope) -> Any:
     if scope.everyone:
         return None
     where, values = reader.scoped(scope)
-    return reader.connection.execute(f"SELECT customer_id FROM profile WHERE {where}", values).to_arrow_table()
+    import pyarrow as pa
+
+    ids = [row[0] for row in reader.rows(f"SELECT customer_id FROM profile WHERE {where}", values)]
+    return pa.table({"customer_id": pa.array(ids, pa.string())})
 
 
 def moves(reader: Reader, scope: Scope, scheme: SchemeInfo, before: Snapshot, after: Snapshot) -> list[dict[str, Any]]:

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from kequn.web.accounts.scope import Scope
-from kequn.web.published import SchemeInfo, money_columns, remembered, runs
+from kequn.web.published import SchemeInfo, column_title, money_columns, remembered, runs
 from kequn.web.serving import Reader
 from kequn.web.ui import charts
 from kequn.web.ui.charts import PALETTE, Chart
@@ -36,11 +36,16 @@ def history(reader: Reader, scope: Scope, scheme: SchemeInfo) -> list[dict[str, 
 
 
 def trend_chart(reader: Reader, scope: Scope, scheme: SchemeInfo) -> Chart | None:
-    """Revenue by segment over the runs, as areas; None when there are fewer than two."""
+    """Money by segment over the runs, as areas: the first kind that two runs know (an early run may know no 12 months).
+
+    None when there is none.
+    """
     found = history(reader, scope, scheme)
-    days = sorted({row["as_of"] for row in found})
-    money = next(iter(money_columns(reader)), "")
-    if len(days) < 2 or not money or any(money not in row for row in found):
+    for money in money_columns(reader):
+        days = sorted({row["as_of"] for row in found if row.get(money) is not None})
+        if len(days) > 1:
+            break
+    else:
         return None
     by_day = {(row["as_of"], row["segment"]): row[money] for row in found}
     worth = {name: sum(float(by_day.get((day, name)) or 0) for day in days) for name, _title in scheme.segments}
@@ -48,7 +53,7 @@ def trend_chart(reader: Reader, scope: Scope, scheme: SchemeInfo) -> Chart | Non
     series = {scheme.segment_title(name): [_float(by_day.get((day, name))) for day in days] for name in shown}
     chart = charts.lines(
         "value", _("各客户群消费"), _("快照日期"), [str(day) for day in days], series, kind="money", stacked=True,
-        note=_("近 12 个月消费，按快照日期"),
+        note=column_title(reader, money),
     )  # fmt: skip
     charts.pin_colours(chart, [PALETTE[scheme.colour(name) - 1] for name in shown])
     return chart

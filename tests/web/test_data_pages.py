@@ -1,0 +1,211 @@
+"""The pages that show the published run: right figures, each person's own scope, hostile input."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+from django.test import Client
+from tests.web.shop import MANAGERS, build, place
+
+from kequn.reading.grid import grid_of
+from kequn.reading.movement import movers, moves
+from kequn.snapshot import SnapshotStore, compare
+from kequn.web.accounts.models import SegmentOwner
+from kequn.web.accounts.scope import EVERYONE, NOBODY, Scope
+from kequn.web.audit.models import AuditEvent
+from kequn.web.customer_list import _syllables
+from kequn.web.jobs.models import Job
+from kequn.web.pages.rfm.views import _cells
+from kequn.web.published import chosen_scheme, schemes, segment_rows
+from kequn.web.serving import Reader, serving
+
+Browse = Callable[..., Client]
+PAGES = ["/overview/", "/customers/", "/segments/", "/rfm/", "/migration/", "/tiers/", "/predictions/"]
+LIN = Scope(account_manager=MANAGERS[0])
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return build(tmp_path_factory.mktemp("shop") / "shop")
+
+
+@pytest.fixture
+def shop(built: Path, snapshots: Path) -> Path:
+    place(built, snapshots)
+    return snapshots
+
+
+@pytest.fixture
+def reader(shop: Path) -> Iterator[Reader]:
+    with serving().pin() as pinned:
+        yield pinned
+
+
+def html(client: Client, path: str, status: int = 200) -> str:
+    answer = client.get(path)
+    assert answer.status_code == status, (path, answer.status_code)
+    return answer.content.decode()
+
+
+@pytest.mark.parametrize("path", PAGES)
+@pytest.mark.parametrize("role", ["viewer", "analyst", "sales", "segment_owner"])
+def test_every_page_opens_for_every_role_and_in_english(browse: Browse, shop: Path, role: str, path: str) -> None:
+    client = browse(role, account_manager=MANAGERS[0])
+    html(client, path)
+    client.post("/language/", {"language": "en"})
+    assert 'lang="en"' in html(client, path)
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_before_the_first_run_every_page_says_what_to_do(browse: Browse, snapshots: Path, path: str) -> None:
+    assert "kequn run" in html(browse("analyst"), path)
+
+
+@pytest.mark.parametrize("scope", [EVERYONE, LIN, NOBODY, Scope(segments=(("rfm", "champions"),))])
+def test_segment_sums_are_those_of_the_customers_in_scope(reader: Reader, scope: Scope) -> None:
+    rfm = schemes(reader)["rfm"]
+    where, values = reader.scoped(scope)
+    sql = f"SELECT seg_rfm, count(*), sum(revenue_12m) FROM profile WHERE {where} AND seg_rfm IS NOT NULL GROUP BY 1"
+    expected = {name: (people, money) for name, people, money in reader.rows(sql, values)}
+    found = {row["segment"]: (row["customers"], row["revenue_12m"]) for row in segment_rows(reader, scope, rfm) if row["customers"]}
+    assert found == expected
+
+
+def test_the_cells_counted_for_a_person_add_up_to_those_of_the_run(reader: Reader) -> None:
+    grid = grid_of(reader.manifest.model_dump(mode="json"), "rfm")
+
+    def by_cell(scope: Scope) -> dict[Any, int]:
+        sums: dict[Any, int] = {}
+        for cell in _cells(reader, scope, grid):
+            key = (cell["at"], cell["segment"])
+            sums[key] = sums.get(key, 0) + cell["customers"]
+        return sums
+
+    parts = [by_cell(Scope(account_manager=name)) for name in MANAGERS]
+    whole = by_cell(EVERYONE)
+    owned = {key: sum(part.get(key, 0) for part in parts) for key in whole}
+    managed = reader.value("SELECT count(*) FROM profile WHERE seg_rfm IS NOT NULL AND account_manager IS NULL")
+    assert whole and sum(whole.values()) == sum(owned.values()) + managed
+    assert all(owned[key] <= whole[key] for key in whole)
+
+
+def test_the_rule_of_chosen_cells_matches_exactly_their_customers(browse: Browse, reader: Reader) -> None:
+    from kequn.reading.rules import count_query, rule_of
+
+    manifest = reader.manifest.model_dump(mode="json")
+    grid = grid_of(manifest, "rfm")
+    for cells in ([(5, 5), (5, 4), (4, 5)], [(1, 1)], [(x, 3) for x in range(1, 6)]):
+        counted = reader.value(count_query(manifest, rule_of(manifest, grid.rule(cells))))
+        assert counted == sum(cell["customers"] for cell in _cells(reader, EVERYONE, grid) if cell["at"] in cells)
+    page = html(browse("analyst"), "/rfm/?cells=55,54,45")
+    assert "recency_days &lt;=" in page
+
+
+def test_moves_are_those_of_the_comparison_of_two_runs(shop: Path) -> None:
+    before, after = sorted(SnapshotStore(shop).runs(), key=lambda run: run.manifest.as_of)
+    told = compare(before, after)
+    for scheme in ("rfm", "transaction_type"):
+        expected = [row for row in told.migration.to_pylist() if row["scheme"] == scheme]
+        found = [{"scheme": scheme, **row} for row in moves(before, after, scheme)]
+        assert sorted(map(str, found)) == sorted(map(str, expected))
+        for row in found:
+            assert len(movers(before, after, scheme, (row["from_segment"], row["to_segment"]))) == row["customers"]
+
+
+def test_sales_find_and_open_only_their_own_customers(browse: Browse, reader: Reader) -> None:
+    mine = reader.value("SELECT customer_id FROM profile WHERE account_manager = ? ORDER BY 1", [MANAGERS[0]])
+    other = reader.value("SELECT customer_id FROM profile WHERE account_manager = ? ORDER BY 1", [MANAGERS[1]])
+    client = browse("sales", account_manager=MANAGERS[0])
+    assert f"/customers/{mine}/" in html(client, f"/customers/?q={mine}")
+    assert f"/customers/{other}/" not in html(client, f"/customers/?q={other}")
+    for part in ("", "why/", "history/"):
+        html(client, f"/customers/{mine}/{part}")
+        html(client, f"/customers/{other}/{part}", 404)
+    assert client.post(f"/customers/{other}/unmask/", {"reason": "call"}).status_code == 404
+
+
+def test_a_segment_owner_sees_their_segment_and_no_other(browse: Browse, reader: Reader) -> None:
+    first, second = (row["segment"] for row in segment_rows(reader, EVERYONE, schemes(reader)["rfm"])[:2])
+    client = browse("segment_owner")
+    SegmentOwner.objects.create(user=client.user, scheme="rfm", segment=first)  # type: ignore[attr-defined]
+    html(client, f"/segments/rfm/{first}/")
+    html(client, f"/segments/rfm/{first}/members/")
+    for part in ("", "members/"):
+        html(client, f"/segments/rfm/{second}/{part}", 404)
+    assert client.post(f"/segments/rfm/{second}/export/", {"format": "csv"}).status_code == 404
+
+
+def test_contact_data_stay_masked_until_somebody_asks_with_a_reason(browse: Browse, published: Path) -> None:
+    client = browse("marketer")
+    assert "13800000007" not in html(client, "/customers/C007/")
+    client.post("/customers/C007/unmask/", {"reason": " "})
+    assert "13800000007" not in html(client, "/customers/C007/")
+    client.post("/customers/C007/unmask/", {"reason": "回访"})
+    assert "13800000007" in html(client, "/customers/C007/") and "13800000008" not in html(client, "/customers/C008/")
+    event = AuditEvent.objects.get(action="customer.unmasked")
+    assert event.object_id == "C007" and event.details["reason"] == "回访"
+
+
+def test_names_and_phones_find_customers_only_for_those_who_may_see_them(browse: Browse, published: Path) -> None:
+    marketer, viewer = browse("marketer"), browse("viewer")
+    for text in ("kh", "kehu", "keh", "客户7", "138 0000 0007"):
+        assert "/customers/C007/" in html(marketer, f"/customers/?sort=recent&q={quote(text)}"), text
+        assert "没有符合条件的客户" in html(viewer, f"/customers/?q={quote(text)}"), text
+    assert [("xian", False)] in _syllables("xian", frozenset({"xi", "an", "xian"}))
+
+
+def test_hostile_names_and_ids_do_no_harm(browse: Browse, reader: Reader) -> None:
+    client = browse("administrator")
+    for text in ("'; DROP TABLE profile; --", "<script>alert(1)</script>", "%00", "a" * 5000, "(((", "😀"):
+        assert "<script>alert(1)" not in html(client, f"/customers/?q={quote(text)}&page=-1&sort=x&in=a/b&in=rfm/x&cells=99,zz&grid=rfm")
+    for row in reader.dicts("SELECT customer_id FROM profile WHERE customer_id LIKE '%DROP%' OR customer_id LIKE '😀%'"):
+        html(client, f"/customers/{quote(row['customer_id'])}/")
+    for path in ("/rfm/?scheme=nope", "/migration/?from=../../etc", "/segments/?scheme=nope", "/segments/rfm/nope/", "/tiers/?scheme=%27"):
+        html(client, path, 404)
+    html(client, "/migration/?move=x:y&page=9999999")
+    html(client, "/rfm/?cells=" + "55," * 3000)
+
+
+def test_why_names_the_clauses_that_hold_and_a_change(browse: Browse, reader: Reader) -> None:
+    found = reader.value("SELECT customer_id FROM profile WHERE seg_rfm = 'champions' ORDER BY 1")
+    page = html(browse("analyst"), f"/customers/{quote(found)}/why/")
+    assert schemes(reader)["rfm"].segment_title("champions") in page and "k-change" in page
+
+
+@pytest.mark.parametrize(("role", "personal", "shown"), [("analyst", "on", None), ("analyst", "", False), ("marketer", "on", True)])
+def test_an_export_holds_the_members_and_personal_data_only_by_permission(
+    browse: Browse, reader: Reader, role: str, personal: str, shown: bool | None
+) -> None:
+    client = browse(role)
+    answer = client.post("/segments/rfm/champions/export/", {"format": "csv", "personal": personal})
+    if shown is None:
+        assert answer.status_code == 404 and not Job.objects.exists()
+        return
+    from kequn.web.jobs.context import JobContext
+    from kequn.web.pages.segments.jobs import export_members
+
+    job = Job.objects.get(kind="members.export")
+    context = JobContext(job)
+    result = export_members(context, **job.params)
+    with (context.folder / result["file"]).open(encoding="utf-8-sig", newline="") as file:
+        rows = list(csv.DictReader(file))
+    ids = {row[0] for row in reader.rows("SELECT customer_id FROM profile WHERE seg_rfm = 'champions'")}
+    assert len(rows) == result["rows"] == len(ids)
+    titles = {item["name"]: item["title"]["zh"] for item in reader.manifest.model_dump()["columns"] if item["privacy"] != "none"}
+    assert any(titles[name] in rows[0] for name in titles if name != "customer_id") is shown
+    assert AuditEvent.objects.get(action="export.created").details["personal"] is shown
+
+
+def test_viewers_and_sales_can_not_export(browse: Browse, shop: Path) -> None:
+    for role in ("viewer", "sales"):
+        assert browse(role, account_manager=MANAGERS[0]).post("/segments/rfm/champions/export/", {"format": "csv"}).status_code == 403
+
+
+def test_the_first_scheme_is_shown_when_none_is_named(reader: Reader) -> None:
+    assert chosen_scheme(reader, None).name == "rfm"
+    assert chosen_scheme(reader, None, "tiers").name == "value_tier"
