@@ -90,14 +90,18 @@ def save_mapping(client: Client, *names: str, **changes: str) -> object:
 def test_two_files_become_sources_and_a_published_run(
     analyst: Client, workspace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(lifecycle, "HEARTBEAT_SECONDS", 3600)  # its thread can't write beside the test's transaction
+    monkeypatch.setattr(
+        lifecycle, "HEARTBEAT_SECONDS", 3600
+    )  # its thread can't write beside the test's transaction
     answer = upload(analyst, a_file("orders.csv", orders_csv()), a_file("customers.csv", customers_csv()))
     assert answer.status_code == 302 and answer["Location"].startswith("/sources/map/?file=orders.csv")
     saved = save_mapping(analyst, "orders.csv", "customers.csv")
     assert saved.status_code == 302, saved.content.decode()[-2000:]
     tables = {table: source for table, _, source in saving.sources().entries()}
     assert set(tables) == {"orders", "customers"}
-    assert tables["orders"].columns["order_id"] == "订单编号" and tables["orders"].files == ("data/orders.csv",)
+    assert tables["orders"].columns["order_id"] == "订单编号" and tables["orders"].files == (
+        "data/orders.csv",
+    )
     for kind in ("check", "run"):
         if kind == "run":
             analyst.post(reverse("runs:start"))
@@ -149,7 +153,9 @@ def test_what_a_colleague_saved_meanwhile_is_not_overwritten(analyst: Client, wo
     assert answer.status_code == 422 and (workspace / "sources.yaml").read_text(encoding="utf-8") == text
 
 
-def test_a_file_with_a_missing_required_column_is_not_saved_and_says_which(analyst: Client, workspace: Path) -> None:
+def test_a_file_with_a_missing_required_column_is_not_saved_and_says_which(
+    analyst: Client, workspace: Path
+) -> None:
     upload(analyst, a_file("orders.csv", orders_csv()))
     answer = save_mapping(analyst, "orders.csv", **{"f0.c.order_id": ""})
     assert answer.status_code == 422 and "还有必填列没有对应" in answer.content.decode()
@@ -202,9 +208,15 @@ def test_a_workbook_that_unpacks_to_gigabytes_is_refused(analyst: Client, worksp
     assert answer.status_code == 422 and uploads.local_files() == []
 
 
-def test_an_upload_that_says_it_is_too_large_is_refused_before_it_is_read(analyst: Client, workspace: Path) -> None:
+def test_an_upload_that_says_it_is_too_large_is_refused_before_it_is_read(
+    analyst: Client, workspace: Path
+) -> None:
     answer = analyst.generic(
-        "POST", reverse("sources:upload"), b"--x--", "multipart/form-data; boundary=x", CONTENT_LENGTH=str(3 * 1024**3)
+        "POST",
+        reverse("sources:upload"),
+        b"--x--",
+        "multipart/form-data; boundary=x",
+        CONTENT_LENGTH=str(3 * 1024**3),
     )
     assert answer.status_code == 413 and "2048 MB" in answer.content.decode()
 
@@ -224,7 +236,9 @@ def test_the_same_name_gets_a_number(analyst: Client, workspace: Path) -> None:
     assert [path.name for path in uploads.local_files()] == ["orders-2.csv", "orders-3.csv", "orders.csv"]
 
 
-def test_an_upload_without_the_token_of_the_form_is_refused(person: Callable[..., object], workspace: Path) -> None:
+def test_an_upload_without_the_token_of_the_form_is_refused(
+    person: Callable[..., object], workspace: Path
+) -> None:
     client = Client(enforce_csrf_checks=True)
     client.force_login(person("analyst"))
     assert upload(client, a_file("orders.csv", orders_csv())).status_code == 403
@@ -239,7 +253,9 @@ def test_an_upload_without_the_token_of_the_form_is_refused(person: Callable[...
         ("get", "sources:download_quarantine"), ("post", "sources:delete"), ("post", "runs:start"), ("post", "runs:schedule"), ("post", "quality:check"),
     ],
 )  # fmt: skip
-def test_only_those_who_may_import_reach_the_sources(browse: Browse, role: str, method: str, name: str) -> None:
+def test_only_those_who_may_import_reach_the_sources(
+    browse: Browse, role: str, method: str, name: str
+) -> None:
     assert getattr(browse(role), method)(reverse(name)).status_code == 403
     assert getattr(Client(), method)(reverse(name)).status_code in (302, 403)
 
@@ -251,7 +267,9 @@ def test_no_file_outside_data_is_mapped_or_deleted(analyst: Client, workspace: P
     assert (HOME / "kequn.yaml").exists()
 
 
-def test_a_file_in_use_is_not_deleted_and_a_removed_source_keeps_its_file(analyst: Client, workspace: Path) -> None:
+def test_a_file_in_use_is_not_deleted_and_a_removed_source_keeps_its_file(
+    analyst: Client, workspace: Path
+) -> None:
     upload(analyst, a_file("orders.csv", orders_csv()))
     save_mapping(analyst, "orders.csv")
     analyst.post(reverse("sources:delete"), {"file": "orders.csv"})
@@ -262,7 +280,9 @@ def test_a_file_in_use_is_not_deleted_and_a_removed_source_keeps_its_file(analys
     assert analyst.post(reverse("sources:remove"), {"table": "orders", "name": "orders"}).status_code == 422
 
 
-@pytest.mark.parametrize("value", ["nonsense", "x" * 20_000, "'; DROP TABLE", "<script>alert(1)</script>", "\x00"])
+@pytest.mark.parametrize(
+    "value", ["nonsense", "x" * 20_000, "'; DROP TABLE", "<script>alert(1)</script>", "\x00"]
+)
 def test_hostile_fields_of_the_mapping_never_crash(analyst: Client, workspace: Path, value: str) -> None:
     upload(analyst, a_file("orders.csv", orders_csv(rows=20)))
     for field in ("f0.table", "f0.was", "f0.c.order_id", "f0.date_order", "seen"):

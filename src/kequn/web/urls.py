@@ -11,6 +11,7 @@ urlpatterns = [
     path("search/", views.search, name="search"),
     path("language/", views.set_language, name="set_language"),
     path("theme/", views.set_theme, name="set_theme"),
+    path("api/", include("kequn.web.api.urls")),
     *(
         path(page.path, include((f"{page.package}.urls", page.name)))
         for page in navigation.pages()

@@ -71,7 +71,11 @@ def filled_columns(lang: str) -> list[Row]:
         if name not in folders:
             continue
         columns = [
-            {"name": column, "title": column_title(name, column, lang), "share": filled / rows if rows else None}
+            {
+                "name": column,
+                "title": column_title(name, column, lang),
+                "share": filled / rows if rows else None,
+            }
             for column, filled, rows in completeness(folders[name])
         ]
         columns.sort(key=lambda column: (column["share"] is None, column["share"] or 0, column["name"]))

@@ -49,7 +49,9 @@ def index(request: HttpRequest) -> HttpResponse:
     for table in tables:
         table["title"] = table_title(table.get("name") or table["table"], lang)
         table["name"] = table.get("name") or table["table"]
-    totals = {key: sum(table[key] for table in tables) for key in ("read", "kept", "quarantined", "duplicates")}
+    totals = {
+        key: sum(table[key] for table in tables) for key in ("read", "kept", "quarantined", "duplicates")
+    }
     warnings = [
         say(item["code"], lang, **{key: value for key, value in item.items() if key != "code"})
         for item in (checked or {}).get("warnings", [])
@@ -88,7 +90,10 @@ def readiness(request: HttpRequest) -> HttpResponse:
             "whole": model["available"] + model["unavailable"],
             "schemes": model["schemes"],
             "unlocks": [
-                {"missing": _missing(unlock["missing"], lang), "features": [title(t, lang) for t in unlock["features"]]}
+                {
+                    "missing": _missing(unlock["missing"], lang),
+                    "features": [title(t, lang) for t in unlock["features"]],
+                }
                 for unlock in model["unlocks"]
             ],
         }
@@ -103,7 +108,9 @@ def _missing(names: str, lang: str) -> str:
     for name in names.split(", "):
         table, dot, column = name.partition(".")
         words.append(
-            f"{table_title(table, lang)} · {column_title(table, column, lang)}" if dot else table_title(table, lang)
+            f"{table_title(table, lang)} · {column_title(table, column, lang)}"
+            if dot
+            else table_title(table, lang)
         )
     return ("、" if lang == "zh" else ", ").join(words)
 
@@ -130,10 +137,14 @@ def dictionary(request: HttpRequest) -> HttpResponse:
     ]  # fmt: skip
     if wanted:
         low = wanted.lower()
-        figures = [item for item in figures if low in f"{item['name']} {item['title']} {item['formula']}".lower()]
+        figures = [
+            item for item in figures if low in f"{item['name']} {item['title']} {item['formula']}".lower()
+        ]
         columns = [item for item in columns if low in f"{item['name']} {item['title']}".lower()]
     return render(
-        request, "quality/metrics.html", _context(request, "metrics", figures=figures, columns=columns, text=wanted)
+        request,
+        "quality/metrics.html",
+        _context(request, "metrics", figures=figures, columns=columns, text=wanted),
     )
 
 

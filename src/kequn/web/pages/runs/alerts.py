@@ -36,7 +36,10 @@ def alerts(user: Any, now: datetime | None = None) -> Iterator[Alert]:
     if day is not None and wanted.enabled:
         days = (timezone.localtime(now).date() - day).days
         if days > wanted.stale_days:
-            text = _("已发布的结果截至 %(day)s，已过去 %(days)d 天。请上传新数据并运行。") % {"day": day, "days": days}
+            text = _("已发布的结果截至 %(day)s，已过去 %(days)d 天。请上传新数据并运行。") % {
+                "day": day,
+                "days": days,
+            }
             yield Alert(_("数据不新鲜"), text, url, "warn")
 
 

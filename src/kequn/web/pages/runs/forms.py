@@ -20,8 +20,13 @@ class ScheduleForm(forms.Form):
 
     enabled = forms.BooleanField(label=_("每晚自动运行"), required=False)
     at = forms.TimeField(
-        label=_("开始时间"), widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"), input_formats=["%H:%M"]
+        label=_("开始时间"),
+        widget=forms.TimeInput(attrs={"type": "time"}, format="%H:%M"),
+        input_formats=["%H:%M"],
     )
     stale_days = forms.IntegerField(
-        label=_("数据超过几天提醒"), min_value=1, max_value=365, help_text=_("结果的截至日期早于这么多天时，任务页会提醒")
+        label=_("数据超过几天提醒"),
+        min_value=1,
+        max_value=365,
+        help_text=_("结果的截至日期早于这么多天时，任务页会提醒"),
     )

@@ -62,7 +62,9 @@ def index(request: HttpRequest) -> HttpResponse:
 
 def _listing(request: HttpRequest, **forms: Any) -> dict[str, Any]:
     here, current = store(), serving().current_run()
-    page = Paginator([run_row(run, current) for run in here.runs()], PER_PAGE).get_page(request.GET.get("page"))
+    page = Paginator([run_row(run, current) for run in here.runs()], PER_PAGE).get_page(
+        request.GET.get("page")
+    )
     wanted = schedule.load()
     initial = {"enabled": wanted.enabled, "at": wanted.clock, "stale_days": wanted.stale_days}
     return {
@@ -122,7 +124,11 @@ def detail(request: HttpRequest, run_id: str) -> HttpResponse:
     context = {
         "run": run_row(run, serving().current_run()),
         "steps": [
-            {"title": say(f"step.{name}", language()), "seconds": spent, "share": round(100 * spent / slowest)}
+            {
+                "title": say(f"step.{name}", language()),
+                "seconds": spent,
+                "share": round(100 * spent / slowest),
+            }
             for name, spent in manifest["seconds"].items()
         ],
         "tables": [{"name": name, **part} for name, part in tables.items() if part["read"]],

@@ -35,7 +35,9 @@ def places(proposal: Proposal) -> list[Place]:
     return [Place(f"f{n}", sample.files[0], sample.sheet, name) for n, (sample, name) in enumerate(found)]
 
 
-def proposed(files: list[Path], answers: Mapping[str, str]) -> tuple[Proposal, list[tuple[Place, Entry | Sample]]]:
+def proposed(
+    files: list[Path], answers: Mapping[str, str]
+) -> tuple[Proposal, list[tuple[Place, Entry | Sample]]]:
     """The proposal with the form's answers, and each place with the entry it has now (or its sample, when left out).
 
     Raises DataError for a file that can't be read.
@@ -132,8 +134,14 @@ def described(place: Place, entry: Entry | Sample, proposal: Proposal, lang: str
         "table": entry.table,
         "title": title(dict(owner.title), lang),
         "score": entry.score,
-        "columns": [one for one in columns if one["header"] or one["required"] or one["missing"] or one["constant"]],
-        "others": [one for one in columns if not (one["header"] or one["required"] or one["missing"] or one["constant"])],
+        "columns": [
+            one for one in columns if one["header"] or one["required"] or one["missing"] or one["constant"]
+        ],
+        "others": [
+            one
+            for one in columns
+            if not (one["header"] or one["required"] or one["missing"] or one["constant"])
+        ],
         "missing": [title(dict(owner.columns[name].title), lang) for name in entry.missing],
         "custom": [custom.header for custom in entry.custom.values()],
         "left_out": list(entry.left_out),
@@ -146,5 +154,7 @@ def described(place: Place, entry: Entry | Sample, proposal: Proposal, lang: str
 
 
 def _values(sample: Sample, header: str) -> list[str]:
-    seen = dict.fromkeys(str(value)[:40] for value in sample.contents[header].values[:200] if str(value).strip())
+    seen = dict.fromkeys(
+        str(value)[:40] for value in sample.contents[header].values[:200] if str(value).strip()
+    )
     return list(seen)[:SAMPLE_VALUES]

@@ -40,7 +40,7 @@ def reasons(table: str) -> list[tuple[str, str, int]]:
     found = _scan(table, "")
     if found is None:
         return []
-    sql = f'SELECT reason, coalesce("column", \'\'), count(*) {found[0]} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 50'
+    sql = f"SELECT reason, coalesce(\"column\", ''), count(*) {found[0]} GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2 LIMIT 50"
     return [(str(r), str(c), int(n)) for r, c, n in _query(sql, found[1]).fetchall()]
 
 

@@ -69,7 +69,9 @@ def remove_source(request: HttpRequest, table: str, name: str) -> None:
     changed = _dumped(content)
     parse_sources(changed, "sources.yaml")
     save_text(sources_file(), changed, expected=seen)
-    record("sources.removed", request=request, target=("definition", "sources.yaml"), source=f"{table}/{name}")
+    record(
+        "sources.removed", request=request, target=("definition", "sources.yaml"), source=f"{table}/{name}"
+    )
 
 
 def sources_content(text: str) -> bool:
@@ -109,7 +111,9 @@ def _yaml() -> Any:
 
 
 def _round_trip(text: str) -> Any:
-    parse_sources(text, "sources.yaml")  # alias bombs and the like are refused before a second reader sees the text
+    parse_sources(
+        text, "sources.yaml"
+    )  # alias bombs and the like are refused before a second reader sees the text
     return _yaml().load(text) or {}
 
 

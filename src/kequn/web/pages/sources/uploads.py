@@ -120,7 +120,9 @@ def keep(arrived: Path, given: str, replace: bool) -> Path:
             raise DataError("files.empty", file=name)
     except DataError as error:
         shown.unlink(missing_ok=True)
-        raise DataError(error.code, **{**error.fields, **({"file": name} if "file" in error.fields else {})}) from None
+        raise DataError(
+            error.code, **{**error.fields, **({"file": name} if "file" in error.fields else {})}
+        ) from None
     except BaseException:
         shown.unlink(missing_ok=True)
         raise
@@ -142,7 +144,10 @@ def local_files() -> list[Path]:
     return sorted(
         path
         for path in folder.iterdir()
-        if path.is_file() and not path.is_symlink() and not path.name.startswith(".") and path.suffix.lower() in SUFFIXES
+        if path.is_file()
+        and not path.is_symlink()
+        and not path.name.startswith(".")
+        and path.suffix.lower() in SUFFIXES
     )
 
 

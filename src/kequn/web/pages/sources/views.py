@@ -77,7 +77,11 @@ def _listed() -> list[dict[str, Any]]:
 
 
 def _size(path: Any) -> int:
-    return path.stat().st_size if path.is_file() else sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    return (
+        path.stat().st_size
+        if path.is_file()
+        else sum(file.stat().st_size for file in path.rglob("*") if file.is_file())
+    )
 
 
 def _changed(path: Any) -> datetime:
@@ -190,9 +194,19 @@ def quarantine(request: HttpRequest) -> HttpResponse:
     for row in rows:
         row["title"] = table_title(row["table"], language())
         row["why"] = say(row["reason"], language())
-    found = [{"reason": r, "why": say(r, language()), "column": c, "rows": n} for r, c, n in quarantined.reasons(table)]
+    found = [
+        {"reason": r, "why": say(r, language()), "column": c, "rows": n}
+        for r, c, n in quarantined.reasons(table)
+    ]
     page = Paginator(range(total), PER_PAGE).get_page(number)
-    context = {"rows": rows, "page": page, "reasons": found, "table": table, "reason": reason, "title": table_title(table, language())}
+    context = {
+        "rows": rows,
+        "page": page,
+        "reasons": found,
+        "table": table,
+        "reason": reason,
+        "title": table_title(table, language()),
+    }
     return render(request, "sources/quarantine.html", context)
 
 

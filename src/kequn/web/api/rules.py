@@ -1,0 +1,67 @@
+"""Rules over the API: checked, and counted among the customers that the key's owner may see."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.core.cache import caches
+from django.http import HttpRequest
+
+from kequn.language import matches
+from kequn.reading.counting import count_matches
+from kequn.reading.rules import rows_for, rule_of, snapshot_columns
+from kequn.snapshot import Snapshot
+from kequn.web.accounts.scope import scope_of
+from kequn.web.api.access import scoped
+from kequn.web.api.failures import ApiError
+from kequn.web.serving import WAIT_SECONDS, Busy, Condition, serving
+from kequn.workspace import Workspace
+
+
+def validated(request: HttpRequest, text: str) -> dict[str, Any]:
+    """Raises RuleError, which names the place."""
+    manifest = request.snapshot.manifest.model_dump(mode="json")  # type: ignore[attr-defined]
+    rule = rule_of(manifest, text)
+    return {"rule": rule.canonical, "columns": sorted(rule.columns), "schemes": sorted(rule.schemes)}
+
+
+def counted(request: HttpRequest, text: str) -> dict[str, Any]:
+    """The same count as `kequn count`, cached by snapshot, rule and scope; scans take turns."""
+    reader = request.snapshot  # type: ignore[attr-defined]
+    manifest = reader.manifest.model_dump(mode="json")
+    scope = scope_of(request.user)
+    rule = rule_of(manifest, text)
+    key = Condition("", rule.canonical).key(reader.version, scope) + ":api"
+    known = caches["counts"].get(key)
+    if known is not None:
+        return {"rule": rule.canonical, **known}
+    if not serving().exact_scans.acquire(timeout=WAIT_SECONDS):
+        raise Busy("web.counting_busy")
+    try:
+        with reader.limited():
+            customers, total = _scan(request, manifest, rule, text)
+    finally:
+        serving().exact_scans.release()
+    found = {"customers": customers, "total": total, "share": customers / total if total else None}
+    caches["counts"].set(key, found)
+    return {"rule": rule.canonical, **found}
+
+
+def _scan(request: HttpRequest, manifest: dict[str, Any], rule: Any, text: str) -> tuple[int, int]:
+    reader = request.snapshot  # type: ignore[attr-defined]
+    if not set(rule.terms) <= {item.name for item in snapshot_columns(manifest)}:
+        if not scope_of(request.user).everyone:
+            raise ApiError(422, "api.rule_out_of_scope")
+        found = count_matches(
+            Workspace.open(settings.WORKSPACE), Snapshot(reader.folder, reader.manifest), text
+        )
+        return found["customers"], found["total"]
+    where, values = scoped(request)
+    inner = rows_for(manifest, [rule]).sql(dialect="duckdb")
+    sql = (
+        f"SELECT count(*) FILTER (WHERE {matches(rule).sql(dialect='duckdb')}), count(*) FROM ({inner}) AS r "
+        f"WHERE customer_id IN (SELECT customer_id FROM profile WHERE {where})"
+    )
+    ((customers, total),) = reader.rows(sql, values)
+    return int(customers), int(total)
