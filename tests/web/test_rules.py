@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -103,6 +104,22 @@ def test_a_rule_saved_as_a_list_is_a_file_with_author_version_and_record(browse:
     assert Version.objects.get().author == "marketer" and AuditEvent.objects.filter(action="definition.saved").count() == 1
     assert 'data-count="10"' in client.get(answer.url).content.decode()
     assert client.post("/rules/save/", {"rule": "recency_days <= 9", "title": "近期客户"}).url == "/audiences/jin_qi_ke_hu_2/"
+
+
+def test_a_rule_becomes_a_segment_of_a_scheme_after_review_only(analyst: Client, run: Path) -> None:
+    form = {"rule": "recency_days > 30", "title": "沉睡", "scheme": "freshness"}
+    page = analyst.post("/rules/save/", form).content.decode()
+    assert "k-diff-in" in page and (HOME / "schemes/freshness.yaml").read_text(encoding="utf-8") == SCHEME
+    text = html.unescape(re.search(r'<textarea name="text" hidden>(.*?)</textarea>', page, re.S)[1])
+    mark = re.search(r'name="fingerprint" value="(\w+)"', page)[1]
+    assert analyst.post("/editor/schemes/freshness/publish/", {"fingerprint": mark, "text": text}).status_code == 302
+    saved = (HOME / "schemes/freshness.yaml").read_text(encoding="utf-8")
+    assert "when: recency_days > 30" in saved and saved.startswith(SCHEME.splitlines()[0])
+
+
+def test_what_sets_the_members_apart_is_suggested_and_can_be_added(analyst: Client, run: Path) -> None:
+    said = analyst.post("/rules/tree/", {"0.g": "or", "0.0.c": "recency_days", "0.0.o": "le", "0.0.v": "9", "act": "suggest:0", "rule": "segment('rfm') = 'champions'"})
+    assert 'name="0.1.c"' in said.content.decode() and 'name="0.0.0.c"' in said.content.decode()
 
 
 def test_an_uploaded_list_becomes_an_audience_and_rubbish_is_refused(browse: Callable[..., Client], run: Path) -> None:

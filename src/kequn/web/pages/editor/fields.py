@@ -106,17 +106,40 @@ def _text(value: Any) -> str:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def changed(text: str, values: Mapping[str, str]) -> str:
-    """The file with these fields set; a value keeps its type where the words allow it.
-
-    Raises ConfigError for a path that leads nowhere.
-    """
+def _yaml() -> Any:
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="rt")
     yaml.preserve_quotes = True
     yaml.width = 4096
     yaml.indent(mapping=2, sequence=2, offset=0)
+    return yaml
+
+
+def with_segment(text: str, name: str, title: str, rule: str) -> str:
+    """A scheme of rules with a further segment, after those that there are: earlier segments keep their customers.
+
+    Raises ConfigError when the file has no list of segments.
+    """
+    yaml = _yaml()
+    tree = yaml.load(text) if text.strip() else {}
+    segments = tree.get("segments")
+    if tree.get("kind") != "rules" or not isinstance(segments, list):
+        raise ConfigError("web.no_field", name="segments")
+    taken = {str(one.get("id")) for one in segments if isinstance(one, Mapping)}
+    free = name if name not in taken else next(f"{name}_{n}" for n in range(2, 999) if f"{name}_{n}" not in taken)
+    segments.append({"id": free, "title": {"zh": title, "en": title}, "when": rule})
+    out = io.StringIO()
+    yaml.dump(tree, out)
+    return out.getvalue()
+
+
+def changed(text: str, values: Mapping[str, str]) -> str:
+    """The file with these fields set; a value keeps its type where the words allow it.
+
+    Raises ConfigError for a path that leads nowhere.
+    """
+    yaml = _yaml()
     tree = yaml.load(text)
     touched = False
     for path, written in list(values.items())[:MOST_FIELDS]:

@@ -171,6 +171,13 @@ def values_of(reader: Reader, name: str) -> list[tuple[str, str]]:
     return [(value, value) for value in listed] if len(listed) <= MOST_CHIPS else []
 
 
+def enumerations(reader: Reader) -> dict[str, list[str]]:
+    """Text columns with few values that may be suggested: nothing personal, no more than a dozen columns."""
+    listed = [item["name"] for item in said(reader).get("columns", []) if item["type"] == "text" and item.get("privacy", "none") == "none"]
+    found = {name: [value for value, _title in values_of(reader, name)] for name in listed}
+    return dict([(name, values) for name, values in found.items() if values and name != "account_manager"][:12])
+
+
 def usual(reader: Reader, name: str) -> Clause:
     """A new row about a column, with its usual operator."""
     kind = kind_of(name, catalog(reader))

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from kequn.errors import RuleError
 from kequn.language import Rule, matches
-from kequn.language.builder import Group, Node, write
+from kequn.language.builder import Clause, Group, Node, write
 from kequn.language.typer import cast, column
 from kequn.reading.rules import rows_for, rule_of
 from kequn.web import serving
@@ -142,3 +142,64 @@ def members(reader: Reader, rule: Rule, scope: Scope) -> list[dict[str, Any]]:
     sql = f"SELECT {', '.join(shown)} FROM profile WHERE ({condition(reader, rule).sql}) AND {where} ORDER BY md5(customer_id), customer_id LIMIT {SAMPLE_ROWS}"
     with reader.limited():
         return reader.dicts(sql, values)
+
+
+NUMBERS = ("orders_90d", "average_order_value", "distinct_categories", "promotion_share", "response_rate", "weekend_share", "tenure_days")
+SUGGESTED = 4
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A condition that sets the rule's customers apart: their share against everybody's."""
+
+    clause: Clause
+    inside: float
+    everybody: float
+
+    @property
+    def lift(self) -> float:
+        return self.inside / self.everybody
+
+
+def suggestions(reader: Reader, rule: Rule, scope: Scope, enumerations: Mapping[str, Sequence[str]]) -> list[Suggestion]:
+    """The conditions with the largest lift; worked out over the sample when that is large enough, else over everybody.
+
+    `enumerations` are the text columns that may be suggested, with their values.
+    """
+    enough = serving.SAMPLE in reader.tables and reader.value(f"SELECT COUNT(*) FROM {serving.SAMPLE}") >= serving.SMALL
+    table = serving.SAMPLE if enough else serving.CUSTOMERS
+    where, values = reader.scoped(scope, table)
+    tests: list[tuple[Clause, str]] = []
+    for name, known in enumerations.items():
+        if name not in rule.columns:
+            tests += [
+                (Clause(name, "in", (value,)), exp.EQ(this=column(name), expression=exp.Literal.string(value)).sql(dialect="duckdb"))
+                for value in known
+            ]
+    served = reader.columns(table)
+    numbers = [name for name in NUMBERS if name in served and name not in rule.columns]
+    if numbers:
+        upper = reader.rows(f"SELECT {', '.join(f'quantile_disc({name}, 0.75)' for name in numbers)} FROM {table} WHERE {where}", values)[0]
+        tests += [(Clause(name, "ge", (_round(edge),)), f"{name} >= {_round(edge)}") for name, edge in zip(numbers, upper, strict=True) if edge]
+    if not tests:
+        return []
+    inside = condition(reader, rule, table).sql
+    counts = ", ".join(f"COUNT(*) FILTER (inside AND ({sql})), COUNT(*) FILTER ({sql})" for _, sql in tests)
+    with reader.limited():
+        row = reader.rows(
+            f"SELECT COUNT(*) FILTER (inside), COUNT(*), {counts} FROM (SELECT *, ({inside}) AS inside FROM {table} WHERE {where})", values
+        )[0]
+    if not row[0] or row[0] == row[1]:
+        return []
+    found = [
+        Suggestion(clause, row[2 + 2 * i] / row[0], row[3 + 2 * i] / row[1]) for i, (clause, _) in enumerate(tests) if row[3 + 2 * i]
+    ]
+    telling = [item for item in found if 0.05 <= item.inside <= 0.95 and item.lift >= 1.15]
+    best: dict[str, Suggestion] = {}
+    for item in sorted(telling, key=lambda item: (-item.lift, item.clause.column, item.clause.values)):
+        best.setdefault(item.clause.column, item)
+    return list(best.values())[:SUGGESTED]
+
+
+def _round(value: Any) -> str:
+    return format(float(value), ".2g") if abs(float(value)) < 1 else format(float(f"{float(value):.2g}"), ".0f")

@@ -6,13 +6,16 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.contrib import messages
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from kequn.definitions import parse_yaml, read_text
 from kequn.errors import ConfigError, RuleError
 from kequn.language.builder import (
     MAX_CONDITIONS,
@@ -34,6 +37,7 @@ from kequn.web.accounts.permissions import needs
 from kequn.web.accounts.scope import scope_of
 from kequn.web.definitions import saving
 from kequn.web.pages.audiences.files import audience_text, free_path
+from kequn.web.pages.editor.fields import with_segment
 from kequn.web.pages.rules import choices, counting
 from kequn.web.published import said, schemes
 from kequn.web.serving import Reader
@@ -80,7 +84,7 @@ def _page(request: HttpRequest, reader: Reader, root: Group, text: str, mode: st
         "row": choices.rows(reader, root), "options": choices.options(reader), "text": text, "mode": mode, "wrong": wrong,
         "as_of": said(reader)["as_of"], "visual_url": link + urlencode({"rule": text}),
         "text_url": link + urlencode({"rule": text, "mode": "text"}), "may_save": request.user.may("audiences.edit"),
-        "may_edit": request.user.may("schemes.edit"),
+        "rule_schemes": _rule_schemes() if request.user.may("schemes.edit") else [],
     }  # fmt: skip
 
 
@@ -177,7 +181,7 @@ def panel(request: HttpRequest) -> HttpResponse:
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
     here = choices.catalog(reader)
     typed = "text" in request.POST
-    context: dict[str, Any] = {"may_save": request.user.may("audiences.edit")}
+    context: dict[str, Any] = {"may_save": request.user.may("audiences.edit"), "mode": "text" if typed else "visual"}
     text = request.POST.get("text", "")[: LONGEST + 1]
     try:
         root = read(text, here) if typed else tidy(from_form(_items(request)), here)
@@ -219,9 +223,14 @@ def exact(request: HttpRequest) -> HttpResponse:
             (known[s].title, known[s].segment_title(g), n, _share(n, found.customers), known[s].colour(g))
             for s, g, n in counting.overlap(reader, rule, scope, names)
         ]
+        near = [
+            (sentence(item.clause, here, words), write(Group(True, (item.clause,)), here), item.inside, item.everybody, item.lift)
+            for item in counting.suggestions(reader, rule, scope, choices.enumerations(reader))
+        ]
     except RuleError as error:
         return render(request, "rules/panel.html", {"wrong": _told(error)})
     context = {
+        "suggestions": near, "visual": request.POST.get("mode") != "text",
         "found": found, "whole": whole, "share": _share(found.customers, whole), "steps": steps, "overlap": shared,
         "figures": counting.figures(reader, rule, scope), "members": _members(request, reader, rule), "text": text,
         "sentence": sentence(root, here, words), "may_save": request.user.may("audiences.edit"), "every": root.every,
@@ -242,6 +251,36 @@ def _members(request: HttpRequest, reader: Reader, rule: Any) -> list[dict[str, 
     return [masked_row(request, str(row["customer_id"]), row, hidden & set(row)) for row in found]
 
 
+def _rule_schemes() -> list[str]:
+    """Scheme files to which a segment by rule can be added."""
+    found = []
+    for file in sorted((settings.WORKSPACE / "schemes").glob("*.yaml")):
+        try:
+            if parse_yaml(read_text(file), file.name).get("kind") == "rules":
+                found.append(file.stem)
+        except ConfigError:
+            continue
+    return found
+
+
+def _as_segment(request: HttpRequest, scheme: str, text: str, title: str) -> HttpResponse:
+    """The rule as a further segment of a scheme: shown for review, published by the editor."""
+    if not request.user.may("schemes.edit"):
+        raise PermissionDenied
+    found = saving.current(f"schemes/{scheme}.yaml")
+    _path, name = free_path(title)
+    changed = with_segment(found.text, name, title, text)
+    wrong = saving.fault(request, found.path, changed)
+    if wrong:
+        messages.error(request, wrong)
+        return redirect(reverse("rules:index") + "?" + urlencode({"rule": text}))
+    context = {
+        "folder": "schemes", "name": scheme, "path": found.path, "text": changed, "fingerprint": found.fingerprint,
+        "lines": saving.difference(found.text, changed),
+    }  # fmt: skip
+    return render(request, "editor/review.html", context)
+
+
 @needs("audiences.edit")
 @require_POST
 def save(request: HttpRequest) -> HttpResponse:
@@ -254,6 +293,8 @@ def save(request: HttpRequest) -> HttpResponse:
         return redirect(back)
     try:
         counting.compiled(reader, text)
+        if request.POST.get("scheme"):
+            return _as_segment(request, request.POST["scheme"][:40], text, title)
         path, name = free_path(title, request.POST.get("id", "")[:40])
         body = audience_text(name, title, request.POST.get("purpose", "").strip()[:300], rule=text, owner=request.user.get_username())
         saving.save(request, path, body, expected="")
