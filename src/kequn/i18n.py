@@ -19,7 +19,7 @@ def packaged_yaml(text: str) -> Any:
     """YAML that ships with Kequn, by PyYAML's C parser (what users write goes through `kequn.definitions`)."""
     import yaml
 
-    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+    return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))  # noqa: S506 - both loaders are safe
 
 
 @cache

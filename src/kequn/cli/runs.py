@@ -138,7 +138,7 @@ def runs(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: JsonO
     """列出所有运行 · List all runs."""
     workspace, lang = open_workspace(folder, lang)
     current = workspace.store.current()
-    listed = [
+    listed: list[dict[str, Any]] = [
         {
             "run_id": item.run_id, "as_of": item.manifest.as_of, "engine": item.manifest.engine,
             "customers": item.manifest.rows.get("profile"), "seconds": round(sum(item.manifest.seconds.values()), 1),

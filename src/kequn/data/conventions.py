@@ -70,7 +70,9 @@ def repeats_per_order(batch: pa.RecordBatch, order: str, amount: str) -> bool:
     lines = pa.table({"order": _texts(batch, order), "amount": _texts(batch, amount)})
     grouped = lines.group_by("order").aggregate([("amount", "count"), ("amount", "count_distinct")])
     several = grouped.filter(pc.greater(grouped["amount_count"], 2))
-    return several.num_rows >= 5 and pc.mean(pc.equal(several["amount_count_distinct"], 1)).as_py() >= 0.95
+    return several.num_rows >= 5 and bool(
+        pc.mean(pc.equal(several["amount_count_distinct"], 1)).as_py() >= 0.95
+    )
 
 
 def constant_in(batch: pa.RecordBatch, order: str, header: str) -> bool:

@@ -95,7 +95,9 @@ def _orders(con: Any, tables: Mapping[str, FactTable]) -> dict[str, Any]:
 def _rounding(tables: Mapping[str, FactTable]) -> Decimal:
     """What rounding took off the amounts of sales; other money columns report theirs by source."""
     sales = [tables[name] for name in ("orders", "order_lines") if name in tables]
-    money = [one for table in sales for report in table.sources for one in report.money if one.column == "amount"]
+    money = [
+        one for table in sales for report in table.sources for one in report.money if one.column == "amount"
+    ]
     total = sum((one.rounding for one in money), Decimal(0))
     return total.normalize() if total else Decimal(0)
 

@@ -198,7 +198,11 @@ class Planner:
         used = self._used_columns(self._grain_features())
         tables = sorted({name for name in used if name in self.given.tables} | {BASE})
         return ProfilePlan(
-            self.query(EVERYONE), tuple(self._columns()), tuple(self.missing.values()), tuple(tables), self.query
+            self.query(EVERYONE),
+            tuple(self._columns()),
+            tuple(self.missing.values()),
+            tuple(tables),
+            self.query,
         )
 
     def query(self, customers: CustomerRange) -> exp.Select:
@@ -213,7 +217,9 @@ class Planner:
         for name in [name for name in self.relations if name in shared]:
             grain = self._grain_query(name, used, shared)
             if name in narrow:
-                grain = customers.only(exp.select(exp.Star()).from_(grain.subquery(name, copy=False), copy=False))
+                grain = customers.only(
+                    exp.select(exp.Star()).from_(grain.subquery(name, copy=False), copy=False)
+                )
             final = final.with_(name, as_=grain, copy=False)
         return final
 
@@ -331,7 +337,9 @@ class Planner:
                 )
                 for item in ready
             ]
-            select = exp.select(exp.Star(), *projections).from_(select.subquery(PROFILE, copy=False), copy=False)
+            select = exp.select(exp.Star(), *projections).from_(
+                select.subquery(PROFILE, copy=False), copy=False
+            )
             done |= {item.declaration.name for item in ready}
             waiting = [item for item in waiting if item.declaration.name not in done]
         return select
@@ -370,7 +378,7 @@ def _with_case(tree: exp.Expr) -> exp.Expr:
     def rewritten(node: exp.Expr) -> exp.Expr:
         if not isinstance(node, exp.Filter) or isinstance(node.this.this, exp.Distinct):
             return node
-        aggregate = node.this.copy()
+        aggregate: exp.Expr = node.this.copy()
         counted = exp.Literal.number(1) if isinstance(aggregate.this, exp.Star) else aggregate.this.copy()
         aggregate.set("this", exp.Case(ifs=[exp.If(this=node.expression.this.copy(), true=counted)]))
         return aggregate

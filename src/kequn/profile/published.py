@@ -24,14 +24,21 @@ def _outward(item: ProfileColumn, digits: int) -> exp.Expr:
     if item.type != "money":
         return column(item.name)
     unit = exp.Literal.number(f"{10**-digits:.{digits}f}")
-    product = exp.Mul(this=cast(column(item.name), "DECIMAL(18, 0)"), expression=cast(unit, f"DECIMAL({digits + 1}, {digits})"))
+    product = exp.Mul(
+        this=cast(column(item.name), "DECIMAL(18, 0)"),
+        expression=cast(unit, f"DECIMAL({digits + 1}, {digits})"),
+    )
     return exp.alias_(cast(product, f"DECIMAL(18, {digits})"), item.name, quoted=True)
 
 
 def _inward(item: ProfileColumn, digits: int) -> exp.Expr:
     if item.type != "money":
         return column(item.name)
-    return exp.alias_(cast(exp.Mul(this=column(item.name), expression=exp.Literal.number(10**digits)), "BIGINT"), item.name, quoted=True)
+    return exp.alias_(
+        cast(exp.Mul(this=column(item.name), expression=exp.Literal.number(10**digits)), "BIGINT"),
+        item.name,
+        quoted=True,
+    )
 
 
 __all__ = ["inward", "published"]

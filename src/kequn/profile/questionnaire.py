@@ -80,7 +80,9 @@ class Questionnaire(_Part):
         twice = sorted({name for name in ids if ids.count(name) > 1})
         wanted = {name for trait in self.traits for name in trait.items} | set(self.prices)
         if twice or wanted - set(ids):
-            raise ConfigError("enrich.items", questionnaire=self.questionnaire, names=twice or sorted(wanted - set(ids)))
+            raise ConfigError(
+                "enrich.items", questionnaire=self.questionnaire, names=twice or sorted(wanted - set(ids))
+            )
         return self
 
     def scale_of(self, item: Item) -> Scale:
@@ -96,7 +98,11 @@ class Questionnaire(_Part):
 def shipped() -> dict[str, Questionnaire]:
     """The questionnaires that come with Kequn."""
     folder = resources.files("kequn.profile.questionnaires")
-    texts = {entry.name: entry.read_text(encoding="utf-8") for entry in folder.iterdir() if entry.name.endswith(".yaml")}
+    texts = {
+        entry.name: entry.read_text(encoding="utf-8")
+        for entry in folder.iterdir()
+        if entry.name.endswith(".yaml")
+    }
     return questionnaires(texts)
 
 
@@ -129,7 +135,11 @@ def in_use(own: Mapping[str, str]) -> dict[str, Questionnaire]:
 
 def read_folder(folder: Path) -> dict[str, str]:
     """Texts of a workspace's `questionnaires/*.yaml` by file name."""
-    return {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yaml"))} if folder.is_dir() else {}
+    return (
+        {path.name: path.read_text(encoding="utf-8") for path in sorted(folder.glob("*.yaml"))}
+        if folder.is_dir()
+        else {}
+    )
 
 
 def shown(questionnaire: Questionnaire, lang: str = "zh") -> list[dict[str, Any]]:
@@ -141,4 +151,15 @@ def shown(questionnaire: Questionnaire, lang: str = "zh") -> list[dict[str, Any]
     ]  # fmt: skip
 
 
-__all__ = ["LEAST_ALPHA", "Item", "Questionnaire", "Scale", "Trait", "in_use", "questionnaires", "read_folder", "shipped", "shown"]
+__all__ = [
+    "LEAST_ALPHA",
+    "Item",
+    "Questionnaire",
+    "Scale",
+    "Trait",
+    "in_use",
+    "questionnaires",
+    "read_folder",
+    "shipped",
+    "shown",
+]

@@ -47,7 +47,9 @@ class Registry:
         given = PlanInput(relations(delivered), present(delivered), history_start, as_of, minor_unit_digits)
         wanted = [*features, *_custom(delivered)] if only is None else needed_for(features, only)
         plan = Planner(grains, [*wanted, *term_features(terms)], given).plan()
-        return replace(plan, unavailable=tuple(replace(u, missing=in_facts(u.missing)) for u in plan.unavailable))
+        return replace(
+            plan, unavailable=tuple(replace(u, missing=in_facts(u.missing)) for u in plan.unavailable)
+        )
 
     def terms_plan(self, delivered: Delivered, as_of: date, terms: Iterable[Term]) -> ProfilePlan:
         """Only the behaviour terms: customer_id and one hidden column per term."""
@@ -61,7 +63,10 @@ class Registry:
 
     def all_tables(self) -> Delivered:
         """Every table of the standard and every enriched one, with every column."""
-        return {**{name: {c.name: c.type for c in table.columns.values()} for name, table in TABLES.items()}, **ENRICHED()}
+        return {
+            **{name: {c.name: c.type for c in table.columns.values()} for name, table in TABLES.items()},
+            **ENRICHED(),
+        }
 
 
 def needed_for(features: Sequence[FeatureDeclaration], names: Iterable[str]) -> list[FeatureDeclaration]:
@@ -86,7 +91,9 @@ def relations(delivered: Delivered) -> dict[str, Relation]:
     declared: dict[str, dict[str, Type]] = {
         **{name: {c.name: c.type for c in table.columns.values()} for name, table in TABLES.items()}, **ENRICHED()
     }  # fmt: skip
-    return {name: table_relation(name, {**types, **delivered.get(name, {})}) for name, types in declared.items()}
+    return {
+        name: table_relation(name, {**types, **delivered.get(name, {})}) for name, types in declared.items()
+    }
 
 
 def table_view(name: str, delivered: Delivered, raw: str) -> exp.Select:

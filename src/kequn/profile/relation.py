@@ -155,7 +155,7 @@ def compile_grain(name: str, sql: str, relations: Mapping[str, Relation], catalo
 def _per_customer(select: exp.Select) -> bool:
     group = select.args.get("group")
     keys = [item.this for item in select.expressions if item.alias == "customer_id"]
-    return bool(group) and group.expressions == keys
+    return group is not None and bool(group.expressions == keys)
 
 
 def _by_customer(select: exp.Select) -> frozenset[str]:

@@ -3,4 +3,12 @@
 from kequn.profile.enrich.run import enrich, foreseen
 from kequn.profile.enrich.tables import ENRICHED, Enriched, EnrichedTable, EnrichSettings, register_enriched
 
-__all__ = ["ENRICHED", "EnrichSettings", "Enriched", "EnrichedTable", "enrich", "foreseen", "register_enriched"]
+__all__ = [
+    "ENRICHED",
+    "EnrichSettings",
+    "Enriched",
+    "EnrichedTable",
+    "enrich",
+    "foreseen",
+    "register_enriched",
+]

@@ -55,7 +55,11 @@ def read_agent(text: str) -> Agent:
 def _device(text: str, system: str | None, model: str) -> str | None:
     if model == "Spider":
         return "bot"
-    if model == "iPad" or "Tablet" in text or (system == "Android" and "Mobile" not in text and "TV" not in text):
+    if (
+        model == "iPad"
+        or "Tablet" in text
+        or (system == "Android" and "Mobile" not in text and "TV" not in text)
+    ):
         return "tablet"
     if "TV" in text or model in ("Apple TV", "Roku"):
         return "tv"
@@ -95,7 +99,11 @@ def enrich_agents(job: Job) -> Enriched:
     if unread:
         warnings.append(KequnError("enrich.agents_unread", unread=unread, agents=len(texts)))
     table = job.write("enriched_agent", pa.Table.from_pylist(rows, schema=schema))
-    return Enriched({"enriched_agent": table}, warnings=tuple(warnings), report={"agents": len(texts), "agents_unread": unread})
+    return Enriched(
+        {"enriched_agent": table},
+        warnings=tuple(warnings),
+        report={"agents": len(texts), "agents_unread": unread},
+    )
 
 
 def agent_columns(facts: Facts) -> list[str]:

@@ -36,7 +36,11 @@ def enrich_companies(job: Job) -> Enriched:
     table = job.write("enriched_company", pa.Table.from_pylist(made, schema=schema))
     allowed = company_columns(job.facts)
     kept = {name: kind for name, kind in table.columns.items() if name in allowed}
-    warnings = [KequnError("enrich.company_circle", circles=len(circles), first=list(circles[0])[:10])] if circles else []
+    warnings = (
+        [KequnError("enrich.company_circle", circles=len(circles), first=list(circles[0])[:10])]
+        if circles
+        else []
+    )
     return Enriched({"enriched_company": type(table)(table.files, kept)}, warnings=tuple(warnings))
 
 
@@ -47,14 +51,18 @@ def company_columns(facts: Facts) -> list[str]:
     columns = ["company_id"]
     if has(facts, "companies.industry"):
         columns += ["industry_class", "size_cn"]
-    if has(facts, "companies.employees") and (has(facts, "companies.annual_revenue") or has(facts, "companies.total_assets")):
+    if has(facts, "companies.employees") and (
+        has(facts, "companies.annual_revenue") or has(facts, "companies.total_assets")
+    ):
         columns.append("size_eu")
     if has(facts, "companies.parent_company_id"):
         columns += ["group_id", "group_companies"]
     return columns
 
 
-def _read(row: Mapping[str, Any], unit: int, groups: Mapping[str, str], sizes: Mapping[str, int]) -> dict[str, Any]:
+def _read(
+    row: Mapping[str, Any], unit: int, groups: Mapping[str, str], sizes: Mapping[str, int]
+) -> dict[str, Any]:
     revenue = None if row["annual_revenue"] is None else row["annual_revenue"] / unit
     assets = None if row["total_assets"] is None else row["total_assets"] / unit
     kind = industry_class(row["industry"])
@@ -89,7 +97,9 @@ def industry_class(industry: str | None) -> str | None:
     return "other"
 
 
-def size_cn(kind: str | None, employees: int | None, revenue: float | None, assets: float | None) -> str | None:
+def size_cn(
+    kind: str | None, employees: int | None, revenue: float | None, assets: float | None
+) -> str | None:
     """large, medium, small or micro by 统计上大中小微型企业划分办法 (2017); amounts in 元.
 
     None where the class has no bands (finance, public bodies) or an indicator that it needs is unknown.

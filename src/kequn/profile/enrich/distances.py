@@ -82,7 +82,9 @@ class Places:
         self._tree: Any = cKDTree(on_sphere(self.lat, self.lon))
         first: dict[tuple[float, float], int] = {}
         keys = zip(self.lat.tolist(), self.lon.tolist(), strict=True)
-        self._named = np.array([first.setdefault(key, place) for place, key in enumerate(keys)], dtype=np.int64)
+        self._named = np.array(
+            [first.setdefault(key, place) for place, key in enumerate(keys)], dtype=np.int64
+        )
 
     def nearest(self, lat: Floats, lon: Floats, near_km: float) -> Nearest:
         """The nearest place of each position, and how many lie within `near_km`."""

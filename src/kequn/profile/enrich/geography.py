@@ -19,12 +19,24 @@ if TYPE_CHECKING:
     from kequn.profile.declaration import FeatureFile
     from kequn.profile.enrich.distances import Places
 
-HOME = ("country", "province", "city", "district", "address", "city_tier", "climate_zone", "latitude", "longitude")
+HOME = (
+    "country",
+    "province",
+    "city",
+    "district",
+    "address",
+    "city_tier",
+    "climate_zone",
+    "latitude",
+    "longitude",
+)
 KNOWN_KINDS = ("store", "station", "resort")
 CHINA_NAMES = {"中国", "china", "cn", "chn", "prc", "中华人民共和国"}
 SLUG = re.compile(r"^[a-z][a-z0-9_]{0,30}$")
 MOST_KINDS = 12
-PLACES = portable("SELECT place_id, kind, latitude, longitude FROM places WHERE latitude IS NOT NULL AND longitude IS NOT NULL")
+PLACES = portable(
+    "SELECT place_id, kind, latitude, longitude FROM places WHERE latitude IS NOT NULL AND longitude IS NOT NULL"
+)
 REGIONS = portable("SELECT code, province, city, tier, density, climate_zone FROM regions")
 NOW = (
     "SELECT customer_id, latitude, longitude, occurred_at, ROW_NUMBER() OVER (PARTITION BY customer_id ORDER BY occurred_at DESC, "
@@ -72,10 +84,14 @@ def enrich_geography(job: Job) -> Enriched:
 
     folder = job.folder / "enriched_geo"
     job.engine.map_arrow(query, located, schema, folder)
-    extra = {name: kind for name, kind in columns.items() if name.startswith(("distance_km_", "places_near_"))}
+    extra = {
+        name: kind for name, kind in columns.items() if name.startswith(("distance_km_", "places_near_"))
+    }
     table = job.deliver("enriched_geo", list(columns), extra)
     report = _report(table.files, **parts)
-    return Enriched({"enriched_geo": table}, (_kind_features(around),), tuple(_warnings(report)), {"geography": report})
+    return Enriched(
+        {"enriched_geo": table}, (_kind_features(around),), tuple(_warnings(report)), {"geography": report}
+    )
 
 
 def _surroundings(job: Job) -> Surroundings:
@@ -96,7 +112,9 @@ def _surroundings(job: Job) -> Surroundings:
         import numpy as np
 
         rows = job.engine.sql(PLACES).to_pylist()
-        lat, lon = (np.array([row[name] for row in rows], dtype=np.float64) for name in ("latitude", "longitude"))
+        lat, lon = (
+            np.array([row[name] for row in rows], dtype=np.float64) for name in ("latitude", "longitude")
+        )
         good = position_states(lat, lon, np.zeros(len(rows), dtype=bool)) == "ok"
         places = by_kind([row for row, fine in zip(rows, good, strict=True) if fine])
         kinds = [kind for kind in places if kind and SLUG.match(kind)][:MOST_KINDS]
@@ -123,7 +141,9 @@ def geography_columns(facts: Facts, kinds: Sequence[str] | None = None) -> dict[
         kinds = ["", *KNOWN_KINDS] if has(facts, "places.latitude", "places.longitude") else []
     columns: dict[str, Type] = {"customer_id": "text"}
     if named:
-        columns |= dict.fromkeys(("province", "city", "district", "region_code", "region_match", "great_region"), "text")
+        columns |= dict.fromkeys(
+            ("province", "city", "district", "region_code", "region_match", "great_region"), "text"
+        )
     for name, source in (("city_tier", "tier"), ("climate_zone", "climate_zone")):
         if has(facts, f"customers.{name}") or (named and has(facts, f"regions.{source}")):
             columns[name] = "text"
@@ -137,7 +157,12 @@ def geography_columns(facts: Facts, kinds: Sequence[str] | None = None) -> dict[
         if kinds:
             columns |= {"nearest_place": "text"}
     if moving:
-        columns |= {"now_latitude": "number", "now_longitude": "number", "now_at": "timestamp", "now_state": "text"}
+        columns |= {
+            "now_latitude": "number",
+            "now_longitude": "number",
+            "now_at": "timestamp",
+            "now_state": "text",
+        }
         if kinds:
             columns |= {"now_distance_km": "number", "now_nearest_place": "text"}
     return columns
@@ -146,7 +171,13 @@ def geography_columns(facts: Facts, kinds: Sequence[str] | None = None) -> dict[
 def _schema(columns: Mapping[str, Type]) -> pa.Schema:
     import pyarrow as pa
 
-    kinds = {"text": pa.string(), "number": pa.float64(), "integer": pa.int64(), "timestamp": pa.timestamp("us"), "decimal": pa.decimal128(18, 3)}
+    kinds = {
+        "text": pa.string(),
+        "number": pa.float64(),
+        "integer": pa.int64(),
+        "timestamp": pa.timestamp("us"),
+        "decimal": pa.decimal128(18, 3),
+    }
     return pa.schema([(name, kinds[kind]) for name, kind in columns.items()])
 
 
@@ -157,9 +188,16 @@ def locate(batch: pa.RecordBatch, around: Surroundings, schema: pa.Schema) -> pa
 
     from kequn.profile.enrich.distances import position_states
 
-    words = {name: batch.column(name).to_pylist() for name in ("country", "province", "city", "district", "address", "city_tier", "climate_zone")}
+    words = {
+        name: batch.column(name).to_pylist()
+        for name in ("country", "province", "city", "district", "address", "city_tier", "climate_zone")
+    }
     wanted = set(schema.names)
-    matches = _matches(words, around) if wanted & {"region_match", "city_tier", "density", "climate_zone", "position_state"} else []
+    matches = (
+        _matches(words, around)
+        if wanted & {"region_match", "city_tier", "density", "climate_zone", "position_state"}
+        else []
+    )
     made: dict[str, Any] = {"customer_id": batch.column("customer_id")}
     made |= _named_columns(words, matches, around)
     chinese = np.array(
@@ -173,15 +211,23 @@ def locate(batch: pa.RecordBatch, around: Surroundings, schema: pa.Schema) -> pa
         lat, lon = (_floats(batch.column(f"{head}{name}")) for name in ("latitude", "longitude"))
         state = position_states(lat, lon, box)
         lat, lon = np.where(state == "ok", lat, np.nan), np.where(state == "ok", lon, np.nan)
-        made |= {f"{head}latitude": _nullable(lat), f"{head}longitude": _nullable(lon), "now_state" if head else "position_state": state}
-        for kind, places in around.places.items() if not head else [("", around.places[""])] if around.places else []:
+        made |= {
+            f"{head}latitude": _nullable(lat),
+            f"{head}longitude": _nullable(lon),
+            "now_state" if head else "position_state": state,
+        }
+        for kind, places in (
+            around.places.items() if not head else [("", around.places[""])] if around.places else []
+        ):
             found = places.nearest(lat, lon, around.near_km)
             tail = f"_{kind}" if kind else ""
             made[f"{head}distance_km{tail}"] = _nullable(found.km)
             if not head:
                 made[f"places_near{tail}"] = pa.array(found.near, mask=np.isnan(found.km))
             if not kind:
-                made[f"{head}nearest_place"] = [places.ids[place] if place >= 0 else None for place in found.index.tolist()]
+                made[f"{head}nearest_place"] = [
+                    places.ids[place] if place >= 0 else None for place in found.index.tolist()
+                ]
     made["now_at"] = batch.column("now_at")
     arrays = [_as(made[item.name], item.type) for item in schema]
     return pa.RecordBatch.from_arrays(arrays, schema=schema)
@@ -194,14 +240,20 @@ def _as(values: Any, kind: pa.DataType) -> pa.Array:
 
 
 def _matches(words: Mapping[str, list[Any]], around: Surroundings) -> list[Match]:
-    columns = zip(*(words[name] for name in ("country", "province", "city", "district", "address")), strict=True)
+    columns = zip(
+        *(words[name] for name in ("country", "province", "city", "district", "address")), strict=True
+    )
     return [
-        Match("abroad") if country and str(country).strip().lower() not in CHINA_NAMES else around.gazetteer.match(*given)
+        Match("abroad")
+        if country and str(country).strip().lower() not in CHINA_NAMES
+        else around.gazetteer.match(*given)
         for country, *given in columns
     ]
 
 
-def _named_columns(words: Mapping[str, list[Any]], matches: list[Match], around: Surroundings) -> dict[str, list[Any]]:
+def _named_columns(
+    words: Mapping[str, list[Any]], matches: list[Match], around: Surroundings
+) -> dict[str, list[Any]]:
     rows = list(zip(matches, words["province"], words["city"], words["district"], strict=False))
     facts = [around.facts(found, province, city) for found, province, city, _ in rows]
     density = [row.get("density") for row in facts]
@@ -213,7 +265,9 @@ def _named_columns(words: Mapping[str, list[Any]], matches: list[Match], around:
         "region_match": [found.level for found, *_ in rows],
         "great_region": [great_region(found.code) if found.code else None for found, *_ in rows],
         "city_tier": [said or row.get("tier") for said, row in zip(words["city_tier"], facts, strict=False)],
-        "climate_zone": [said or row.get("climate_zone") for said, row in zip(words["climate_zone"], facts, strict=False)],
+        "climate_zone": [
+            said or row.get("climate_zone") for said, row in zip(words["climate_zone"], facts, strict=False)
+        ],
         "density": [None if value is None else Decimal(value) for value in density],
     }
 
@@ -235,14 +289,22 @@ def _report(files: Iterable[Any], **parts: bool) -> dict[str, Any]:
     """How many customers stand where: levels of match, states of positions, the unmatched names that occur most."""
     import pyarrow.parquet as pq
 
-    counted = [name for name, wanted in zip(("region_match", "position_state", "now_state"), parts.values(), strict=True) if wanted]
+    counted = [
+        name
+        for name, wanted in zip(("region_match", "position_state", "now_state"), parts.values(), strict=True)
+        if wanted
+    ]
     found: dict[str, dict[str, int]] = {name: {} for name in counted}
     unmatched: dict[str, int] = {}
     for file in files:
-        for batch in pq.ParquetFile(file).iter_batches(columns=[*counted, *(("province", "city") if parts["named"] else ())]):
+        for batch in pq.ParquetFile(file).iter_batches(
+            columns=[*counted, *(("province", "city") if parts["named"] else ())]
+        ):
             for name in counted:
                 for entry in batch.column(name).value_counts().to_pylist():
-                    found[name][str(entry["values"])] = found[name].get(str(entry["values"]), 0) + entry["counts"]
+                    found[name][str(entry["values"])] = (
+                        found[name].get(str(entry["values"]), 0) + entry["counts"]
+                    )
             for row in batch.to_pylist() if parts["named"] and "unmatched" in found["region_match"] else []:
                 if row["region_match"] == "unmatched":
                     name = " ".join(filter(None, (row["province"], row["city"]))) or "-"
@@ -254,13 +316,21 @@ def _report(files: Iterable[Any], **parts: bool) -> dict[str, Any]:
 def _warnings(report: Mapping[str, Any]) -> Iterable[KequnError]:
     levels = report.get("region_match", {})
     if levels.get("unmatched"):
-        yield KequnError("enrich.regions_unmatched", customers=levels["unmatched"], names=list(report["unmatched"])[:5])
+        yield KequnError(
+            "enrich.regions_unmatched", customers=levels["unmatched"], names=list(report["unmatched"])[:5]
+        )
     if levels.get("conflict"):
         yield KequnError("enrich.regions_conflict", customers=levels["conflict"])
     for name in ("position_state", "now_state"):
-        wrong = {state: count for state, count in report.get(name, {}).items() if state not in ("ok", "missing")}
+        wrong = {
+            state: count for state, count in report.get(name, {}).items() if state not in ("ok", "missing")
+        }
         if wrong:
-            yield KequnError("enrich.positions", rows=sum(wrong.values()), reasons=[f"{state} {count}" for state, count in wrong.items()])
+            yield KequnError(
+                "enrich.positions",
+                rows=sum(wrong.values()),
+                reasons=[f"{state} {count}" for state, count in wrong.items()],
+            )
 
 
 def _kind_features(around: Surroundings) -> FeatureFile:
@@ -271,9 +341,25 @@ def _kind_features(around: Surroundings) -> FeatureFile:
     features: list[dict[str, Any]] = []
     for kind in kinds:
         titles = {"zh": f"距最近的 {kind}", "en": f"Distance to the nearest {kind}"}
-        features.append({"name": f"distance_km_{kind}", "from": "enriched_geo", "sql": f"MIN(distance_km_{kind})", "unit": "km", "title": titles})
+        features.append(
+            {
+                "name": f"distance_km_{kind}",
+                "from": "enriched_geo",
+                "sql": f"MIN(distance_km_{kind})",
+                "unit": "km",
+                "title": titles,
+            }
+        )
         titles = {"zh": f"附近的 {kind} 数", "en": f"{kind} near"}
-        features.append({"name": f"places_near_{kind}", "from": "enriched_geo", "sql": f"MAX(places_near_{kind})", "unit": "places", "title": titles})
+        features.append(
+            {
+                "name": f"places_near_{kind}",
+                "from": "enriched_geo",
+                "sql": f"MAX(places_near_{kind})",
+                "unit": "places",
+                "title": titles,
+            }
+        )
     return FeatureFile.model_validate({"model": "geographic", "basis": "external", "features": features})
 
 

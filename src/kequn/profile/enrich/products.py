@@ -35,7 +35,11 @@ def enrich_products(job: Job) -> Enriched:
     launched = LAUNCHED.format(as_of=job.as_of.isoformat())
     query = launched
     if "median_price" in columns:
-        prices = LISTED if job.has("products.price", "products.category") else SOLD.format(as_of=job.as_of.isoformat())
+        prices = (
+            LISTED
+            if job.has("products.price", "products.category")
+            else SOLD.format(as_of=job.as_of.isoformat())
+        )
         query = BOTH.format(launched=launched, prices=prices, medians=MEDIAN.format(prices=prices))
     job.engine.write_parquet(portable(query), job.folder / "enriched_product")
     return Enriched({"enriched_product": job.deliver("enriched_product", columns)})
@@ -45,7 +49,9 @@ def product_columns(facts: Facts) -> list[str]:
     """The columns of `enriched_product` that the facts allow."""
     if not has(facts, "order_lines.product_id", "order_lines.ordered_at"):
         return []
-    priced = has(facts, "products.price", "products.category") or has(facts, "order_lines.category", "order_lines.quantity")
+    priced = has(facts, "products.price", "products.category") or has(
+        facts, "order_lines.category", "order_lines.quantity"
+    )
     return ["product_id", *(["median_price"] if priced else []), "launched_on"]
 
 

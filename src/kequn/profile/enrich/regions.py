@@ -88,7 +88,9 @@ class Gazetteer:
             for name in {region.name, short_name(region.name, end)}:
                 names.setdefault(name, []).append(region.code)
 
-    def match(self, province: str | None, city: str | None, district: str | None, address: str | None) -> Match:
+    def match(
+        self, province: str | None, city: str | None, district: str | None, address: str | None
+    ) -> Match:
         """The most exact place that the words allow."""
         given = (_clean(province), _clean(city), _clean(district))
         if not any(given):
@@ -179,11 +181,19 @@ class Gazetteer:
     def _found(self, code: str, level: str | None = None) -> Match:
         province = self.places[code[:2]].name
         municipal = province.endswith("市") or code[:2] in FURTHER
-        city = self.places[code[:4]].name if len(code) >= 4 and code[:4] in self.places else province if municipal else None
+        city = (
+            self.places[code[:4]].name
+            if len(code) >= 4 and code[:4] in self.places
+            else province
+            if municipal
+            else None
+        )
         district = self.places[code].name if len(code) == 6 else None
         if len(code) == 6 and code[:4] not in self.places:
             city = province if municipal else district
-        return Match(level or {2: "province", 4: "city", 6: "district"}[len(code)], province, city, district, code)
+        return Match(
+            level or {2: "province", 4: "city", 6: "district"}[len(code)], province, city, district, code
+        )
 
 
 def _clean(text: str | None) -> str | None:

@@ -49,7 +49,9 @@ def foreseen(delivered: Facts, questionnaires: Mapping[str, str] | None = None) 
         **{table: {name: declared[table][name] for name in columns} for table, columns in named.items()},
         "enriched_geo": geography_columns(delivered),
         "enriched_traits": {
-            name: kind for name, kind in trait_columns(delivered, questionnaires or {}).items() if name in declared["enriched_traits"]
+            name: kind
+            for name, kind in trait_columns(delivered, questionnaires or {}).items()
+            if name in declared["enriched_traits"]
         },
     }
     return {table: columns for table, columns in typed.items() if columns}

@@ -13,7 +13,9 @@ DISTINCT = portable(
     f"SELECT SUBSTRING(search_text, 1, {MOST_CHARACTERS}) AS search FROM events WHERE search_text IS NOT NULL "
     f"GROUP BY SUBSTRING(search_text, 1, {MOST_CHARACTERS})"
 )
-NAMES = portable("SELECT category, subcategory, brand, name FROM products WHERE category IS NOT NULL GROUP BY category, subcategory, brand, name")
+NAMES = portable(
+    "SELECT category, subcategory, brand, name FROM products WHERE category IS NOT NULL GROUP BY category, subcategory, brand, name"
+)
 
 
 def enrich_searches(job: Job) -> Enriched:
@@ -28,7 +30,9 @@ def enrich_searches(job: Job) -> Enriched:
     found = [(text, category_of(text, words, longest)) for text in texts]
     kept = [(text, category) for text, category in found if category]
     schema = pa.schema([("search", pa.string()), ("category", pa.string())])
-    table = pa.Table.from_pylist([{"search": text, "category": category} for text, category in kept], schema=schema)
+    table = pa.Table.from_pylist(
+        [{"search": text, "category": category} for text, category in kept], schema=schema
+    )
     report = {"searches": {"distinct": len(texts), "understood": len(kept)}}
     return Enriched({"enriched_search": job.write("enriched_search", table)}, report=report)
 

@@ -59,7 +59,9 @@ class Job:
         pq.write_table(content, file, compression="zstd")
         return self.deliver(table, content.column_names)
 
-    def deliver(self, table: str, columns: Sequence[str], extra: Mapping[str, Type] | None = None) -> EnrichedTable:
+    def deliver(
+        self, table: str, columns: Sequence[str], extra: Mapping[str, Type] | None = None
+    ) -> EnrichedTable:
         """The table whose files already lie in its folder; `extra` types columns that aren't declared."""
         types = {**ENRICHED()[table], **(extra or {})}
         files = tuple(sorted((self.folder / table).glob("*.parquet")))
@@ -142,4 +144,15 @@ def batches(files: Sequence[Path], rows: int = 100_000) -> Iterator[pa.RecordBat
         yield from pq.ParquetFile(file).iter_batches(rows)
 
 
-__all__ = ["ENRICHED", "EnrichSettings", "Enriched", "EnrichedTable", "Facts", "Job", "batches", "has", "packaged", "register_enriched"]
+__all__ = [
+    "ENRICHED",
+    "EnrichSettings",
+    "Enriched",
+    "EnrichedTable",
+    "Facts",
+    "Job",
+    "batches",
+    "has",
+    "packaged",
+    "register_enriched",
+]

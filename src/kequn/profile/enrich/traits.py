@@ -65,7 +65,9 @@ def enrich_traits(job: Job) -> Enriched:
     table = job.deliver("enriched_traits", ["customer_id", *columns], extra)
     warnings += [warning for result in scored.values() for warning in result.warnings]
     report = {name: result.report for name, result in scored.items()}
-    return Enriched({"enriched_traits": table}, (_features(used.values()),), tuple(warnings), {"questionnaires": report})
+    return Enriched(
+        {"enriched_traits": table}, (_features(used.values()),), tuple(warnings), {"questionnaires": report}
+    )
 
 
 def _score(job: Job, asked: Questionnaire, counts: list[dict[str, Any]]) -> Scored:
@@ -77,15 +79,27 @@ def _score(job: Job, asked: Questionnaire, counts: list[dict[str, Any]]) -> Scor
     tables = [pq.read_table(file) for file in sorted(folder.glob("*.parquet"))]
     customers = [key for table in tables for key in table.column("customer_id").to_pylist()]
     raw = {
-        item.id: np.concatenate([table.column(f"q{place}").to_numpy(zero_copy_only=False).astype(np.float64) for table in tables])
+        item.id: np.concatenate(
+            [table.column(f"q{place}").to_numpy(zero_copy_only=False).astype(np.float64) for table in tables]
+        )
         for place, item in enumerate(asked.items)
     }
     found = Scored(customers)
     off = _off_scale(asked, raw)
     careless = _careless(asked, raw)
     names = {name for item in asked.items for name in (item.id, *item.also)}
-    strange = {row["item"]: row["answers"] for row in counts if row["questionnaire"] == asked.questionnaire and row["item"] not in names}
-    found.report = {"people": len(customers), "off_scale": off, "careless": int(careless.sum()), "unknown_items": dict(sorted(strange.items())), "traits": {}}
+    strange = {
+        row["item"]: row["answers"]
+        for row in counts
+        if row["questionnaire"] == asked.questionnaire and row["item"] not in names
+    }
+    found.report = {
+        "people": len(customers),
+        "off_scale": off,
+        "careless": int(careless.sum()),
+        "unknown_items": dict(sorted(strange.items())),
+        "traits": {},
+    }
     if off or strange or careless.any():
         found.warnings.append(
             KequnError("enrich.answers", questionnaire=asked.questionnaire, off_scale=off, careless=int(careless.sum()), unknown=sorted(strange)[:5])
@@ -103,7 +117,13 @@ def _pivot(asked: Questionnaire) -> exp.Query:
     columns = []
     for place, item in enumerate(asked.items):
         names = [exp.Literal.string(text) for text in (item.id, *item.also)]
-        chosen = exp.Case(ifs=[exp.If(this=exp.In(this=exp.column("item"), expressions=names), true=exp.column("thousandths"))])
+        chosen = exp.Case(
+            ifs=[
+                exp.If(
+                    this=exp.In(this=exp.column("item"), expressions=names), true=exp.column("thousandths")
+                )
+            ]
+        )
         columns.append(exp.alias_(exp.Max(this=chosen), f"q{place}"))
     return (
         exp.select(exp.column("customer_id"), *columns).from_("answers").where(exp.EQ(this=exp.column("questionnaire"), expression=name))
@@ -118,7 +138,11 @@ def _off_scale(asked: Questionnaire, raw: dict[str, Any]) -> int:
     wrong = 0
     for item in asked.items:
         scale, values = asked.scale_of(item), raw[item.id]
-        whole = (values % THOUSAND != 0) if scale.whole and not asked.prices else np.zeros(len(values), dtype=bool)
+        whole = (
+            (values % THOUSAND != 0)
+            if scale.whole and not asked.prices
+            else np.zeros(len(values), dtype=bool)
+        )
         bad = ~np.isnan(values) & ((values < scale.low * THOUSAND) | (values > scale.high * THOUSAND) | whole)
         wrong += int(bad.sum())
         raw[item.id] = np.where(bad, np.nan, values)
@@ -134,7 +158,10 @@ def _careless(asked: Questionnaire, raw: Mapping[str, Any]) -> Any:
     if not turned or len(asked.items) < LEAST_FOR_CARELESS:
         return np.zeros(len(matrix), dtype=bool)
     answered = (~np.isnan(matrix)).sum(axis=1)
-    low, high = np.nanmin(np.where(np.isnan(matrix), np.inf, matrix), axis=1), np.nanmax(np.where(np.isnan(matrix), -np.inf, matrix), axis=1)
+    low, high = (
+        np.nanmin(np.where(np.isnan(matrix), np.inf, matrix), axis=1),
+        np.nanmax(np.where(np.isnan(matrix), -np.inf, matrix), axis=1),
+    )
     return (answered >= LEAST_FOR_CARELESS) & (low == high)
 
 
@@ -143,7 +170,9 @@ def _turned(asked: Questionnaire, item: Item, values: Any) -> Any:
     return (scale.low + scale.high) * THOUSAND - values if item.reverse else values
 
 
-def _score_trait(asked: Questionnaire, trait: Trait, raw: Mapping[str, Any], careless: Any, found: Scored) -> None:
+def _score_trait(
+    asked: Questionnaire, trait: Trait, raw: Mapping[str, Any], careless: Any, found: Scored
+) -> None:
     import numpy as np
 
     from kequn.profile.enrich.reliability import reliability
@@ -160,10 +189,25 @@ def _score_trait(asked: Questionnaire, trait: Trait, raw: Mapping[str, Any], car
         "scored": int(enough.sum()), "complete": known.people, "alpha": known.alpha,
         "item_rest": dict(zip(trait.items, known.item_rest, strict=True)),
     }  # fmt: skip
-    if len(trait.items) > 1 and (known.alpha is None or known.alpha < LEAST_ALPHA or known.people < LEAST_PEOPLE):
-        weak = [name for name, value in zip(trait.items, known.item_rest, strict=True) if value is None or value < 0.3]
+    if len(trait.items) > 1 and (
+        known.alpha is None or known.alpha < LEAST_ALPHA or known.people < LEAST_PEOPLE
+    ):
+        weak = [
+            name
+            for name, value in zip(trait.items, known.item_rest, strict=True)
+            if value is None or value < 0.3
+        ]
         alpha = "-" if known.alpha is None else f"{known.alpha:.2f}"
-        found.warnings.append(KequnError("enrich.unreliable", trait=trait.id, alpha=alpha, least=LEAST_ALPHA, people=known.people, weak=weak))
+        found.warnings.append(
+            KequnError(
+                "enrich.unreliable",
+                trait=trait.id,
+                alpha=alpha,
+                least=LEAST_ALPHA,
+                people=known.people,
+                weak=weak,
+            )
+        )
 
 
 def _score_prices(asked: Questionnaire, raw: Mapping[str, Any], found: Scored, digits: int) -> None:
@@ -175,11 +219,15 @@ def _score_prices(asked: Questionnaire, raw: Mapping[str, Any], found: Scored, d
     with np.errstate(invalid="ignore"):
         rising = complete & (np.diff(matrix, axis=1) >= 0).all(axis=1) & (matrix[:, 3] > matrix[:, 0])
     for place, name in enumerate(PRICE_COLUMNS):
-        found.columns[name] = np.where(rising, np.floor(matrix[:, place] / THOUSAND * 10**digits + 0.5), np.nan)
+        found.columns[name] = np.where(
+            rising, np.floor(matrix[:, place] / THOUSAND * 10**digits + 0.5), np.nan
+        )
     wrong = int((complete & ~rising).sum())
     found.report["prices"] = {"complete": int(complete.sum()), "used": int(rising.sum()), "contradict": wrong}
     if wrong:
-        found.warnings.append(KequnError("enrich.prices_contradict", questionnaire=asked.questionnaire, people=wrong))
+        found.warnings.append(
+            KequnError("enrich.prices_contradict", questionnaire=asked.questionnaire, people=wrong)
+        )
 
 
 def trait_columns(facts: Facts, own: Mapping[str, str]) -> dict[str, Type]:
@@ -202,14 +250,19 @@ def _write(job: Job, scored: Mapping[str, Scored], columns: Mapping[str, Type]) 
     import pyarrow.parquet as pq
 
     kinds = {"number": pa.float64(), "money": pa.int64()}
-    schema = pa.schema([("customer_id", pa.string()), *((name, kinds[kind]) for name, kind in columns.items())])
+    schema = pa.schema(
+        [("customer_id", pa.string()), *((name, kinds[kind]) for name, kind in columns.items())]
+    )
     (job.folder / "enriched_traits").mkdir(parents=True, exist_ok=True)
     for number, result in enumerate(scored.values()):
         made: list[Any] = [pa.array(result.customers, pa.string())]
         for name in columns:
             values = result.columns.get(name, np.full(len(result.customers), np.nan))
             made.append(pa.array(np.nan_to_num(values), mask=np.isnan(values)).cast(schema.field(name).type))
-        pq.write_table(pa.Table.from_arrays(made, schema=schema), job.folder / "enriched_traits" / f"part-{number:05d}.parquet")
+        pq.write_table(
+            pa.Table.from_arrays(made, schema=schema),
+            job.folder / "enriched_traits" / f"part-{number:05d}.parquet",
+        )
 
 
 def _features(used: Any) -> FeatureFile:
