@@ -140,9 +140,9 @@ def test_retail_uses_a_nested_and_a_crossed_scheme() -> None:
 
 def test_an_unknown_pack_names_the_nearest_one() -> None:
     with pytest.raises(ConfigError) as caught:
-        load_pack("retial")
+        load_pack("softwares")
     assert caught.value.code == "packs.unknown"
-    assert caught.value.fields["nearest"] == "retail"
+    assert caught.value.fields["nearest"] == "software"
 
 
 def test_writing_a_pack_again_keeps_what_people_changed(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ from kequn.errors import ConfigError
 from kequn.i18n import packaged_yaml
 from kequn.workspace import Workspace
 
-NAMES = ("retail", "bank", "b2b")
+NAMES = ("retail", "cosmetics", "travel", "bank", "telecom", "catering", "b2b", "software")
 """In the order in which the documentation lists them."""
 FOLDERS = ("schemes", "audiences", "questionnaires")
 Words = dict[Literal["zh", "en"], str]
