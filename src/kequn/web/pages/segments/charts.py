@@ -42,7 +42,7 @@ def trend_chart(reader: Reader, scope: Scope, scheme: SchemeInfo) -> Chart | Non
     """
     found = history(reader, scope, scheme)
     for money in money_columns(reader):
-        days = sorted({row["as_of"] for row in found if row.get(money) is not None})
+        days = sorted({row["as_of"] for row in found if row.get(money)})  # an empty segment has 0 even where nothing is known
         if len(days) > 1:
             break
     else:
