@@ -159,7 +159,11 @@ def _part(part: Node, catalog: Catalog) -> str:
     if isinstance(part, Written):
         tree = parse(part.text)
         return f"({part.text.strip()})" if isinstance(tree, (exp.And, exp.Or)) else part.text.strip()
-    return _clause(part).sql(dialect="duckdb")
+    return _sql(_clause(part))
+
+
+def _sql(tree: exp.Expr) -> str:
+    return tree.sql(dialect="duckdb", normalize_functions=False)
 
 
 def _subject(name: str) -> exp.Expr:
@@ -230,7 +234,7 @@ def _read(node: exp.Expr, catalog: Catalog) -> Node:
     if isinstance(inner, (exp.And, exp.Or)):
         joined = type(inner)
         return Group(joined is exp.And, tuple(_read(part, catalog) for part in _flat(inner, joined)))
-    return _row(inner, catalog) or Written(inner.sql(dialect="duckdb", normalize_functions=False))
+    return _row(inner, catalog) or Written(_sql(inner))
 
 
 def _flat(node: exp.Expr, joined: type[exp.Expr]) -> Iterator[exp.Expr]:
@@ -263,7 +267,7 @@ def _row(node: exp.Expr, catalog: Catalog) -> Clause | None:
 
 def _same(clause: Clause, node: exp.Expr, subject: exp.Expr | None) -> bool:
     """Whether the row says what the node says, names aside (a column may be written by its title)."""
-    written = _clause(clause).sql(dialect="duckdb")
+    written = _sql(_clause(clause))
     named = node.copy()
     for found in [named, *named.walk()]:
         if subject is not None and found == subject:
@@ -274,7 +278,7 @@ def _same(clause: Clause, node: exp.Expr, subject: exp.Expr | None) -> bool:
             break
     for paren in list(named.find_all(exp.Paren)):
         paren.replace(paren.this)
-    return written == named.sql(dialect="duckdb")
+    return written == _sql(named)
 
 
 def _name(subject: exp.Expr, catalog: Catalog) -> str | None:
