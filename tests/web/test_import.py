@@ -291,3 +291,9 @@ def test_hostile_fields_of_the_mapping_never_crash(analyst: Client, workspace: P
         assert b"<script>alert" not in answer.content
     for query in ({"table": value, "reason": value, "page": value}, {"page": "-1"}, {"page": "9" * 30}):
         assert analyst.get(reverse("sources:quarantine"), query).status_code == 200
+
+
+def test_examples_of_contact_data_are_masked_in_the_mapping(analyst: Client, workspace: Path) -> None:
+    upload(analyst, a_file("customers.csv", customers_csv()))
+    page = analyst.get(reverse("sources:map"), {"file": "customers.csv"}).content.decode()
+    assert "138****0000" in page and "13800000000" not in page and "女" in page

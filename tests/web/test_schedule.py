@@ -66,7 +66,9 @@ def test_a_worker_that_comes_back_late_does_not_run_by_day(analyst: Client) -> N
 
 
 @pytest.mark.parametrize("fields", [{"is_active": False}, {"role": "viewer"}])
-def test_nobody_who_lost_the_permission_lends_it_to_the_clock(analyst: Client, fields: dict[str, object]) -> None:
+def test_nobody_who_lost_the_permission_lends_it_to_the_clock(
+    analyst: Client, fields: dict[str, object]
+) -> None:
     User.objects.filter(pk=analyst.user.pk).update(**fields)
     assert schedule.tick(tomorrow(2, 30)) is None and not Job.objects.exists()
 
@@ -92,7 +94,9 @@ def test_old_data_are_told_on_the_tasks_page(analyst: Client, published: object)
 )  # fmt: skip
 def test_a_wrong_schedule_is_refused_and_the_old_one_stays(analyst: Client, fields: dict[str, str]) -> None:
     before = schedule.load()
-    answer = analyst.post(reverse("runs:schedule"), {"enabled": "on", "at": "03:00", "stale_days": "5", **fields})
+    answer = analyst.post(
+        reverse("runs:schedule"), {"enabled": "on", "at": "03:00", "stale_days": "5", **fields}
+    )
     assert answer.status_code == 422 and schedule.load() == before
 
 

@@ -11,10 +11,18 @@ from kequn.data.entries import Entry
 from kequn.data.questions import Question
 from kequn.data.recognise import Proposal, recognise
 from kequn.data.samples import Sample
-from kequn.data.standard import SHAPES, TABLES, table
+from kequn.data.standard import SHAPES, TABLES, Column, table
 from kequn.i18n import say, title
+from kequn.web.accounts.masking import mask
 
 SAMPLE_VALUES = 3
+CONTACT = frozenset({"name", "phone", "email", "address", "birth_date", "id_number", "wechat_openid"})
+"""Columns whose examples and refused values are masked: a colleague may have uploaded them."""
+
+
+def is_contact(column: Column | None, name: str) -> bool:
+    """Whether a column of the standard holds contact data (the name of a product doesn't)."""
+    return name in CONTACT and (column is None or column.privacy != "none")
 
 
 @dataclass(frozen=True)
@@ -105,7 +113,6 @@ def described(place: Place, entry: Entry | Sample, proposal: Proposal, lang: str
     found: dict[str, Any] = {
         "key": place.key, "file": sample.files[0].name, "sheet": sample.sheet, "more": len(sample.files) - 1, "table": "",
         "detected": sample.detected.get("encoding"), "headers": [header for header in sample.columns if header in sample.contents],
-        "samples": [(header, _values(sample, header)) for header in sample.columns if header in sample.contents],
     }  # fmt: skip
     if not isinstance(entry, Entry):
         return found
@@ -124,7 +131,9 @@ def described(place: Place, entry: Entry | Sample, proposal: Proposal, lang: str
                 "header": match.header if match else "", "constant": entry.constants.get(name, ""),
                 "confidence": match.confidence if match else None, "computed": match.sql if match else None,
                 "reasons": [say(f"files.reason.{one}", lang) for one in match.reasons] if match else [],
-                "values": _values(sample, match.header) if match else [],
+                "values": [mask(name, value) if is_contact(column, name) else value for value in _values(sample, match.header)]
+                if match
+                else [],
                 "missing": name in entry.missing,
             }
         )  # fmt: skip
@@ -133,7 +142,7 @@ def described(place: Place, entry: Entry | Sample, proposal: Proposal, lang: str
     found |= {
         "table": entry.table,
         "title": title(dict(owner.title), lang),
-        "score": entry.score,
+        "score": min(entry.score, 1.0),
         "columns": [
             one for one in columns if one["header"] or one["required"] or one["missing"] or one["constant"]
         ],

@@ -7,7 +7,10 @@ import io
 from collections.abc import Iterator
 from typing import Any
 
+from kequn.data.standard import TABLES
+from kequn.web.accounts.masking import mask
 from kequn.web.pages.quality.figures import facts_folders
+from kequn.web.pages.sources.proposals import is_contact
 from kequn.web.ui.spreadsheet import safe_cell
 
 COLUMNS = ("table", "source", "file", "row", "column", "reason", "text", "scope")
@@ -53,7 +56,7 @@ def page(table: str, reason: str, number: int, size: int) -> tuple[list[dict[str
     listed = ", ".join(f'"{name}"' for name in COLUMNS)
     sql = f'SELECT {listed} {found[0]} ORDER BY "table", source, file, "row", "column" LIMIT ? OFFSET ?'
     rows = _query(sql, [*found[1], size, size * (number - 1)]).fetchall()
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rows], total
+    return [_masked(dict(zip(COLUMNS, row, strict=True))) for row in rows], total
 
 
 def as_csv(table: str, reason: str) -> Iterator[bytes]:
@@ -66,7 +69,14 @@ def as_csv(table: str, reason: str) -> Iterator[bytes]:
     listed = ", ".join(f'"{name}"' for name in COLUMNS)
     cursor = _query(f'SELECT {listed} {found[0]} ORDER BY "table", source, file, "row", "column"', found[1])
     while rows := cursor.fetchmany(BATCH):
-        yield _lines(rows)
+        yield _lines([_masked(dict(zip(COLUMNS, row, strict=True))).values() for row in rows])
+
+
+def _masked(row: dict[str, Any]) -> dict[str, Any]:
+    """Contact data stay masked here too: they are told apart by file and row."""
+    owner, name = TABLES.get(row["table"]), row["column"]
+    known = owner.columns.get(name) if owner and name else None
+    return {**row, "text": mask(name, row["text"])} if name and is_contact(known, name) else row
 
 
 def _lines(rows: Any) -> bytes:
