@@ -57,9 +57,15 @@ class Registry:
         given = PlanInput(relations(delivered), present(delivered), None, as_of)
         return Planner(grains, term_features(terms), given).plan()
 
-    def everything(self, as_of: date) -> ProfilePlan:
-        """The plan if every table and column were delivered: all columns that a definition may name."""
-        return self.plan(self.all_tables(), as_of, date(1970, 1, 1))
+    def everything(self, as_of: date, delivered: Delivered | None = None) -> ProfilePlan:
+        """The plan if every table and column were delivered: all columns that a definition may name.
+
+        `delivered` adds columns that only this workspace has, such as the traits of its own questionnaires.
+        """
+        tables = {name: dict(columns) for name, columns in self.all_tables().items()}
+        for name, columns in (delivered or {}).items():
+            tables.setdefault(name, {}).update(columns)
+        return self.plan(tables, as_of, date(1970, 1, 1))
 
     def all_tables(self) -> Delivered:
         """Every table of the standard and every enriched one, with every column."""
