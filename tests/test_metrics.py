@@ -4,7 +4,23 @@ from __future__ import annotations
 
 from kequn.metrics import UNITS, metrics
 
-WANTED = {"reach", "open_rate", "click_rate", "conversion_rate", "satisfaction", "nps", "csat", "retention_rate", "repurchase_rate", "churn_rate", "roi", "arpu", "aov", "clv", "cac"}
+WANTED = {
+    "reach",
+    "open_rate",
+    "click_rate",
+    "conversion_rate",
+    "satisfaction",
+    "nps",
+    "csat",
+    "retention_rate",
+    "repurchase_rate",
+    "churn_rate",
+    "roi",
+    "arpu",
+    "aov",
+    "clv",
+    "cac",
+}
 
 
 def test_every_metric_has_titles_formulas_and_a_known_unit() -> None:

@@ -22,7 +22,9 @@ def settings(text: str) -> Settings:
 
 
 def test_a_new_workspace_has_its_settings_and_folders_and_opens_again(tmp_path: Path) -> None:
-    given_settings = Settings(name=Titles(zh="小店: #1", en='"shop"'), currency="JPY", settings=RunSettings(keep_runs=3))
+    given_settings = Settings(
+        name=Titles(zh="小店: #1", en='"shop"'), currency="JPY", settings=RunSettings(keep_runs=3)
+    )
     made = Workspace.create(tmp_path / "shop", given_settings)
     opened = Workspace.open(tmp_path / "shop")
     assert opened.settings == made.settings == given_settings
@@ -57,8 +59,17 @@ def test_a_folder_without_settings_is_no_workspace(tmp_path: Path) -> None:
 
 def test_an_empty_file_means_the_defaults() -> None:
     found = settings("")
-    assert (found.language, found.currency, found.time_zone, found.as_of) == ("zh", "CNY", "Asia/Shanghai", "latest")
-    assert (found.settings.horizon_months, found.settings.discount_rate, found.settings.keep_runs) == (12, 0.1, 10)
+    assert (found.language, found.currency, found.time_zone, found.as_of) == (
+        "zh",
+        "CNY",
+        "Asia/Shanghai",
+        "latest",
+    )
+    assert (found.settings.horizon_months, found.settings.discount_rate, found.settings.keep_runs) == (
+        12,
+        0.1,
+        10,
+    )
 
 
 @pytest.mark.parametrize(
@@ -88,7 +99,9 @@ def test_an_empty_file_means_the_defaults() -> None:
         ("name: 5", "definitions.not_text", 1, "5"),
     ],
 )
-def test_a_wrong_setting_names_the_line_and_what_to_write(text: str, code: str, line: int, words: str) -> None:
+def test_a_wrong_setting_names_the_line_and_what_to_write(
+    text: str, code: str, line: int, words: str
+) -> None:
     with pytest.raises(ConfigError) as caught:
         settings(text)
     assert (caught.value.code, caught.value.fields["line"]) == (code, line)
@@ -146,7 +159,13 @@ def test_as_of_beyond_tomorrow_is_refused() -> None:
 
 def test_definitions_come_in_a_fixed_order_by_their_path(tmp_path: Path) -> None:
     workspace = Workspace.create(tmp_path)
-    for name in ("schemes/rfm.yaml", "schemes/age.yml", "audiences/vip.yaml", "features.yaml", "schemes/.rfm.yaml.x.part"):
+    for name in (
+        "schemes/rfm.yaml",
+        "schemes/age.yml",
+        "audiences/vip.yaml",
+        "features.yaml",
+        "schemes/.rfm.yaml.x.part",
+    ):
         (tmp_path / name).write_text(f"a: {name}\n")
     assert list(workspace.definition_texts()) == [
         "kequn.yaml", "features.yaml", "schemes/age.yml", "schemes/rfm.yaml", "audiences/vip.yaml",
@@ -156,6 +175,11 @@ def test_definitions_come_in_a_fixed_order_by_their_path(tmp_path: Path) -> None
 def test_the_engine_gets_what_the_settings_say(tmp_path: Path) -> None:
     text = "engine: {kind: spark, master: 'spark://h:7077', threads: 2, memory_limit: 1.5 GB, temp_directory: tmp, spark: {a.b: '1'}}\n"
     found = Workspace.create(tmp_path, text=text).engine_settings(tmp_path / "other")
-    assert (found.kind, found.master, found.threads, found.memory_limit) == ("spark", "spark://h:7077", 2, "1.5 GB")
+    assert (found.kind, found.master, found.threads, found.memory_limit) == (
+        "spark",
+        "spark://h:7077",
+        2,
+        "1.5 GB",
+    )
     assert found.temp_directory == tmp_path / "tmp" and found.directories == (tmp_path, tmp_path / "other")
     assert found.spark == (("a.b", "1"),)

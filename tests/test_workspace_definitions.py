@@ -69,10 +69,14 @@ def test_unsound_yaml_is_refused_with_its_place(text: str, code: str, place: tup
     if place:
         assert (caught.value.fields["line"], caught.value.fields["column"]) == place
     for lang in LANGUAGES:
-        assert "方案.yaml" in explain(caught.value, lang) and "{" not in explain(caught.value, lang).replace("{[", "")
+        assert "方案.yaml" in explain(caught.value, lang) and "{" not in explain(caught.value, lang).replace(
+            "{[", ""
+        )
 
 
-@given(st.text(st.characters(codec="utf-8"), max_size=60) | st.text("[]{}:,-?&*!|>'\"%@` \n\ta1<", max_size=40))
+@given(
+    st.text(st.characters(codec="utf-8"), max_size=60) | st.text("[]{}:,-?&*!|>'\"%@` \n\ta1<", max_size=40)
+)
 def test_any_text_is_either_a_mapping_or_a_config_error(text: str) -> None:
     try:
         assert isinstance(parse_yaml(text), dict)
@@ -81,7 +85,9 @@ def test_any_text_is_either_a_mapping_or_a_config_error(text: str) -> None:
 
 
 def test_values_are_those_of_yaml_1_2() -> None:
-    found = parse_yaml("{a: yes, b: NO, c: on, d: true, e: 2026-01-05, f: '001', g: 1.5, h: null, i: [1], 7: k}")
+    found = parse_yaml(
+        "{a: yes, b: NO, c: on, d: true, e: 2026-01-05, f: '001', g: 1.5, h: null, i: [1], 7: k}"
+    )
     assert str(found["e"]) == "2026-01-05"
     assert {**found, "e": 0} == {
         "a": "yes", "b": "NO", "c": "on", "d": True, "e": 0, "f": "001", "g": 1.5, "h": None, "i": [1], "7": "k",
@@ -119,7 +125,10 @@ def test_a_file_in_another_encoding_is_told_from_utf_8(
     (tmp_path / "a.yaml").write_bytes(content)
     with pytest.raises(ConfigError, match="encoding") as caught:
         load_yaml(tmp_path / "a.yaml")
-    assert (caught.value.fields["found"], (caught.value.fields["line"], caught.value.fields["column"])) == (found, place)
+    assert (caught.value.fields["found"], (caught.value.fields["line"], caught.value.fields["column"])) == (
+        found,
+        place,
+    )
 
 
 def test_a_bom_and_windows_line_ends_do_no_harm(tmp_path: Path) -> None:
@@ -194,7 +203,8 @@ def test_all_problems_come_in_the_order_of_the_file() -> None:
 
 
 @pytest.mark.parametrize(
-    ("word", "expected"), [("recency_day", "recency_days"), ("Recency-Days", "recency_days"), ("城市", None), ("", None)]
+    ("word", "expected"),
+    [("recency_day", "recency_days"), ("Recency-Days", "recency_days"), ("城市", None), ("", None)],
 )
 def test_the_nearest_name_is_only_named_when_it_is_near(word: str, expected: str | None) -> None:
     assert nearest(word, ["frequency", "recency_days"]) == expected

@@ -84,7 +84,9 @@ def read_text(path: Path, *, limit: int = MAX_BYTES) -> str:
     except FileNotFoundError:
         raise ConfigError("definitions.no_file", file=file) from None
     except OSError as error:
-        raise ConfigError("definitions.cannot_read", file=file, reason=error.strerror or str(error)) from error
+        raise ConfigError(
+            "definitions.cannot_read", file=file, reason=error.strerror or str(error)
+        ) from error
     if len(content) > limit:
         raise ConfigError("definitions.too_long", file=file, limit=limit)
     if content.startswith((b"\xff\xfe", b"\xfe\xff")):
@@ -119,7 +121,9 @@ def parse_yaml(text: str, file: str = "<text>", *, limit: int = MAX_BYTES) -> Lo
 
     if len(text.encode("utf-8", "surrogatepass")) > limit:
         raise ConfigError("definitions.too_long", file=file, limit=limit)
-    warnings.filterwarnings("ignore", category=ReusedAnchorWarning)  # allowed by YAML, and printed 50,000 times at worst
+    warnings.filterwarnings(
+        "ignore", category=ReusedAnchorWarning
+    )  # allowed by YAML, and printed 50,000 times at worst
     yaml = YAML(typ="safe", pure=True)
     try:
         root = yaml.compose(text)
@@ -138,7 +142,9 @@ def parse_yaml(text: str, file: str = "<text>", *, limit: int = MAX_BYTES) -> Lo
         line = text.count("\n", 0, position) + 1
         column = position - (text.rfind("\n", 0, position) + 1) + 1
         problem = str(getattr(error, "reason", error)).splitlines()[0]
-        raise ConfigError("definitions.syntax", file=file, line=line, column=column, problem=problem) from None
+        raise ConfigError(
+            "definitions.syntax", file=file, line=line, column=column, problem=problem
+        ) from None
     except RecursionError:
         raise ConfigError("definitions.too_deep", file=file, line=1, column=1, limit=MAX_DEPTH) from None
     if not isinstance(value, LocatedDict):
@@ -343,7 +349,10 @@ def _problems(model: type[BaseModel], data: Any, file: str, error: ValidationErr
             fields |= {"found": _shown(item["input"]), "expected": _expected(item["msg"], context)}
         found.append(ConfigError(code, **fields))
     # a key that is missing is often the one that was misspelt: say that first
-    return sorted(found, key=lambda each: (each.code == "definitions.missing_key", each.fields["line"], each.fields["column"]))
+    return sorted(
+        found,
+        key=lambda each: (each.code == "definitions.missing_key", each.fields["line"], each.fields["column"]),
+    )
 
 
 def _expected(message: str, context: Mapping[str, Any]) -> str:
@@ -408,7 +417,9 @@ def save_text(path: Path, text: str, *, expected: str | None = None) -> str:
                     raise ConfigError("definitions.changed", file=str(path))
             write_atomically(path, text.encode("utf-8"))
     except OSError as error:
-        raise ConfigError("definitions.cannot_write", file=str(path), reason=error.strerror or str(error)) from error
+        raise ConfigError(
+            "definitions.cannot_write", file=str(path), reason=error.strerror or str(error)
+        ) from error
     return fingerprint(text)
 
 

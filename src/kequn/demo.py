@@ -102,7 +102,10 @@ def write_demo(folder: Path) -> Path:
             shutil.copyfile(panel / f"{name}.parquet", target)
     campaigns = data / "campaigns.parquet"
     if not campaigns.exists():
-        inputs = [str(panel / f"{name}.parquet") for name in ("campaigns", "campaign_descriptions", "coupon_redemptions")]
+        inputs = [
+            str(panel / f"{name}.parquet")
+            for name in ("campaigns", "campaign_descriptions", "coupon_redemptions")
+        ]
         with duckdb.connect() as connection:
             connection.execute(CAMPAIGNS.format(target=str(campaigns).replace("'", "''")), inputs)
     for name, text in (("kequn.yaml", SETTINGS), ("sources.yaml", SOURCES)):

@@ -30,7 +30,10 @@ def metrics() -> dict[str, Metric]:
     'net revenue ÷ orders'
     """
     text = resources.files("kequn").joinpath("metrics.yaml").read_text(encoding="utf-8")
-    return {name: Metric(name, said["title"], said["formula"], said["unit"]) for name, said in packaged_yaml(text).items()}
+    return {
+        name: Metric(name, said["title"], said["formula"], said["unit"])
+        for name, said in packaged_yaml(text).items()
+    }
 
 
 __all__ = ["UNITS", "Metric", "metrics"]

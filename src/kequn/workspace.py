@@ -123,7 +123,9 @@ class Settings(_Strict):
     @field_validator("as_of", mode="before")
     @classmethod
     def _day(cls, value: object) -> object:
-        if value in ("latest", "today") or (isinstance(value, dt.date) and not isinstance(value, dt.datetime)):
+        if value in ("latest", "today") or (
+            isinstance(value, dt.date) and not isinstance(value, dt.datetime)
+        ):
             return value
         raise refusal("workspace.as_of")
 
@@ -281,7 +283,9 @@ def yaml_files(folder: Path) -> list[Path]:
     return sorted(path for path in found if not path.name.startswith("."))
 
 
-def resolve_as_of(setting: AsOf, last_order: dt.datetime | dt.date | None, clock: dt.datetime, zone: ZoneInfo) -> dt.date:
+def resolve_as_of(
+    setting: AsOf, last_order: dt.datetime | dt.date | None, clock: dt.datetime, zone: ZoneInfo
+) -> dt.date:
     """The day whose first midnight bounds the facts that a run reads.
 
     `latest`: the day after `last_order`, the last order that is not after the clock (without any order: today);
@@ -307,7 +311,11 @@ def settings_text(settings: Settings) -> str:
     """kequn.yaml for `settings`, with a comment beside what people change most."""
     chosen = settings.model_dump(mode="json", exclude_defaults=True)
     name = chosen.get("name", "kequn")
-    shown = f"{{zh: {_quoted(name['zh'])}, en: {_quoted(name['en'])}}}" if isinstance(name, dict) else _quoted(name)
+    shown = (
+        f"{{zh: {_quoted(name['zh'])}, en: {_quoted(name['en'])}}}"
+        if isinstance(name, dict)
+        else _quoted(name)
+    )
     lines = [
         "# 工作区设置 · Workspace settings",
         f"name: {shown}",
@@ -332,7 +340,13 @@ def _quoted(text: str) -> str:
 def _flow(value: object) -> str:
     if isinstance(value, dict):
         return "{" + ", ".join(f"{_quoted(str(key))}: {_flow(inner)}" for key, inner in value.items()) + "}"
-    return str(value).lower() if isinstance(value, bool) else _quoted(value) if isinstance(value, str) else str(value)
+    return (
+        str(value).lower()
+        if isinstance(value, bool)
+        else _quoted(value)
+        if isinstance(value, str)
+        else str(value)
+    )
 
 
 __all__ = [

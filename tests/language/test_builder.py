@@ -46,9 +46,9 @@ CATALOG = Catalog(
     date(2026, 11, 22),
 )
 NUMBERS = st.decimals(-1_000_000, 1_000_000, places=2).map(str)
-TEXTS = st.text(st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\\"), min_size=1, max_size=12).filter(
-    lambda text: text.strip() and "%" not in text
-)
+TEXTS = st.text(
+    st.characters(exclude_categories=("Cs", "Cc"), exclude_characters="\\"), min_size=1, max_size=12
+).filter(lambda text: text.strip() and "%" not in text)
 DAYS = st.integers(0, 36_500).map(str)
 DATES = st.dates(date(1990, 1, 1), date(2030, 1, 1)).map(date.isoformat)
 
@@ -62,16 +62,28 @@ def clauses(draw: st.DrawFn) -> Clause:
         return Clause(name, operator)
     if name == "segment:rfm":
         operator = draw(st.sampled_from(["in", "not_in"]))
-        return Clause(name, operator, tuple(draw(st.lists(st.sampled_from(["champions", "lost"]), min_size=1, max_size=2, unique=True))))
+        return Clause(
+            name,
+            operator,
+            tuple(
+                draw(st.lists(st.sampled_from(["champions", "lost"]), min_size=1, max_size=2, unique=True))
+            ),
+        )
     if operator in ("in", "not_in"):
         return Clause(name, operator, tuple(draw(st.lists(TEXTS, min_size=1, max_size=4))))
     if operator == "between":
         return Clause(name, operator, (draw(NUMBERS), draw(NUMBERS)))
-    value = {"number": NUMBERS, "text": TEXTS, "date": DAYS if operator in ("within", "before_days") else DATES}[kind]
+    value = {
+        "number": NUMBERS,
+        "text": TEXTS,
+        "date": DAYS if operator in ("within", "before_days") else DATES,
+    }[kind]
     return Clause(name, operator, (draw(value),))
 
 
-WRITTEN = st.sampled_from(["monetary / recency_days > 3", "orders(category = '女装', days = 90) >= 2"]).map(Written)
+WRITTEN = st.sampled_from(["monetary / recency_days > 3", "orders(category = '女装', days = 90) >= 2"]).map(
+    Written
+)
 TREES = st.recursive(
     clauses() | WRITTEN,
     lambda inner: st.builds(Group, st.booleans(), st.lists(inner, min_size=0, max_size=4).map(tuple)),
@@ -97,7 +109,19 @@ def test_a_tree_written_and_read_again_is_the_same_tree(node: Node) -> None:
     st.lists(
         st.tuples(
             st.from_regex(r"0(\.\d{1,2}){0,9}\.[gcovtx]", fullmatch=True) | st.text(max_size=8),
-            st.sampled_from([*CATALOG.columns, "ge", "in", "or", "segment:rfm", "segment:", "nan", "1e999", "'; DROP TABLE x --"])
+            st.sampled_from(
+                [
+                    *CATALOG.columns,
+                    "ge",
+                    "in",
+                    "or",
+                    "segment:rfm",
+                    "segment:",
+                    "nan",
+                    "1e999",
+                    "'; DROP TABLE x --",
+                ]
+            )
             | st.text(max_size=20),
         ),
         max_size=40,
@@ -120,12 +144,17 @@ def _leaves(node: Node) -> list[Node]:
 
 
 def test_a_rule_that_was_typed_becomes_rows() -> None:
-    root = read("最近消费距今 <= 90 AND (city IN ('上海', '北京') OR segment('rfm') = 'champions') AND NOT is_member", CATALOG)
+    root = read(
+        "最近消费距今 <= 90 AND (city IN ('上海', '北京') OR segment('rfm') = 'champions') AND NOT is_member",
+        CATALOG,
+    )
     assert root == Group(
         True,
         (
             Clause("recency_days", "le", ("90",)),
-            Group(False, (Clause("city", "in", ("上海", "北京")), Clause("segment:rfm", "in", ("champions",)))),
+            Group(
+                False, (Clause("city", "in", ("上海", "北京")), Clause("segment:rfm", "in", ("champions",)))
+            ),
             Clause("is_member", "no"),
         ),
     )
@@ -148,13 +177,18 @@ def test_the_sentence_is_in_both_languages_with_units() -> None:
     assert sentence(root, CATALOG, Wording("zh", units={"recency_days": "天"})) == (
         "最近消费距今不超过 90 天，并且（城市属于「上海、北京」，或者会员：是）"
     )
-    assert sentence(root, CATALOG, Wording("en")) == "Recency is at most 90, and (City is 上海 or 北京, or Member: yes)"
+    assert (
+        sentence(root, CATALOG, Wording("en"))
+        == "Recency is at most 90, and (City is 上海 or 北京, or Member: yes)"
+    )
 
 
 def test_buttons_add_copy_and_drop_where_they_stand() -> None:
     row = Clause("is_member", "yes")
     root = Group(True, (row, Group(False, (row,))))
-    assert edited(root, "add", (0, 1), Clause("city", "in")).parts[1] == Group(False, (row, Clause("city", "in")))
+    assert edited(root, "add", (0, 1), Clause("city", "in")).parts[1] == Group(
+        False, (row, Clause("city", "in"))
+    )
     assert edited(root, "copy", (0, 0)).parts[:2] == (row, row)
     assert edited(root, "drop", (0, 1, 0)).parts[1] == Group(False)
     assert edited(root, "drop", (0, 7, 3)) == root and edited(root, "drop", (0,)) == root

@@ -24,7 +24,9 @@ RUNS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) fo
 
 
 @pytest.fixture(scope="module", params=RUNS)
-def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, Path, Snapshot]]:
+def ran(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[tuple[str, Path, Snapshot]]:
     """A workspace made by `init --template`, filled with the pack's sample, prepared and run."""
     name = request.param
     folder = tmp_path_factory.mktemp("pack") / name
@@ -39,7 +41,9 @@ def ran(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 def sizes(folder: Path, snapshot: Snapshot) -> dict[str, dict[str, int]]:
     """Customers by scheme and segment, read from the published files."""
     files = (folder / "snapshots" / snapshot.manifest.run_id).glob("segment/*.parquet")
-    rows = duckdb.sql(f"SELECT scheme, segment, customers FROM read_parquet({[str(f) for f in files]})").fetchall()
+    rows = duckdb.sql(
+        f"SELECT scheme, segment, customers FROM read_parquet({[str(f) for f in files]})"
+    ).fetchall()
     found: dict[str, dict[str, int]] = {}
     for scheme, segment, customers in rows:
         found.setdefault(scheme, {})[segment] = customers
@@ -52,7 +56,9 @@ def test_each_scheme_of_a_pack_separates_the_customers_of_its_sample(ran: tuple[
     pack = load_pack(name)
     for scheme in (*pack.own_schemes, *pack.about.schemes):
         assert scheme in found, f"{scheme} did not run"
-        told_apart = [s for s, n in found[scheme].items() if n and s not in ("unknown", "not_gradable", "unranked")]
+        told_apart = [
+            s for s, n in found[scheme].items() if n and s not in ("unknown", "not_gradable", "unranked")
+        ]
         assert len(told_apart) >= 2, f"{scheme}: {found[scheme]}"
 
 
@@ -62,13 +68,17 @@ def test_nobody_is_lost_or_counted_twice_in_a_scheme_of_a_pack(ran: tuple[str, P
     files = [str(f) for f in (folder / "snapshots" / ids).glob("assignment/*.parquet")]
     for scheme in load_pack(name).own_schemes:
         members = [f for f in files if f"/{scheme}-" in f]
-        row = duckdb.sql(f"SELECT count(*), count(DISTINCT customer_id) FROM read_parquet({members})").fetchall()
+        row = duckdb.sql(
+            f"SELECT count(*), count(DISTINCT customer_id) FROM read_parquet({members})"
+        ).fetchall()
         assert row[0][0] == row[0][1] > 0
 
 
 def test_the_audiences_of_a_pack_have_members(ran: tuple[str, Path, Snapshot]) -> None:
     name, folder, snapshot = ran
-    files = [str(f) for f in (folder / "snapshots" / snapshot.manifest.run_id).glob("audience_member/*.parquet")]
+    files = [
+        str(f) for f in (folder / "snapshots" / snapshot.manifest.run_id).glob("audience_member/*.parquet")
+    ]
     rows = duckdb.sql(f"SELECT audience, count(*) FROM read_parquet({files}) GROUP BY ALL").fetchall()
     wanted = {path[10:-5] for path in load_pack(name).texts if path.startswith("audiences/")}
     assert {audience for audience, count in rows if count} >= wanted
@@ -90,7 +100,9 @@ def folder_bytes(folder: Path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("name", pack_names())
-def test_a_sample_has_the_same_bytes_each_time_and_says_that_it_is_generated(name: str, tmp_path: Path) -> None:
+def test_a_sample_has_the_same_bytes_each_time_and_says_that_it_is_generated(
+    name: str, tmp_path: Path
+) -> None:
     first, second = write_sample(tmp_path / "one", name), write_sample(tmp_path / "two", name)
     assert folder_bytes(first) == folder_bytes(second)
     readme = (first / "README.md").read_text(encoding="utf-8")
@@ -115,7 +127,10 @@ def test_everything_in_a_pack_has_words_in_both_languages(name: str) -> None:
             assert set(content["title"]) == set(content["purpose"]) == {"zh", "en"}, path
         if path.startswith("schemes/"):
             assert all(set(content[key]) == {"zh", "en"} for key in ("title", "purpose", "limits")), path
-            for segment in [*content.get("segments", []), *([content["otherwise"]] if "otherwise" in content else [])]:
+            for segment in [
+                *content.get("segments", []),
+                *([content["otherwise"]] if "otherwise" in content else []),
+            ]:
                 assert set(segment["title"]) == {"zh", "en"}, (path, segment["id"])
                 assert set(segment["playbook"]) == {"zh", "en"}, (path, segment["id"])
         for feature in content.get("features", []) if path == "features.yaml" else []:
@@ -133,7 +148,9 @@ def test_a_pack_names_only_schemes_that_the_library_has(name: str) -> None:
 
 def test_retail_uses_a_nested_and_a_crossed_scheme() -> None:
     pack = load_pack("retail")
-    assert parse_yaml(pack.texts["schemes/core_groups.yaml"], "-")["refine"] == {"active": "purchase_frequency"}
+    assert parse_yaml(pack.texts["schemes/core_groups.yaml"], "-")["refine"] == {
+        "active": "purchase_frequency"
+    }
     assert parse_yaml(library_texts()["value_by_life_stage.yaml"], "-")["of"] == ["value_tier", "life_stage"]
     assert "value_by_life_stage" in pack.about.schemes
 

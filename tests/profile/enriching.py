@@ -33,7 +33,10 @@ def enriched_profile(
 
 
 def on_duckdb(
-    folder: Path, tables: dict[str, list[dict[str, Any]]], settings: EnrichSettings | None = None, start: date = START
+    folder: Path,
+    tables: dict[str, list[dict[str, Any]]],
+    settings: EnrichSettings | None = None,
+    start: date = START,
 ) -> tuple[Rows, Enriched]:
     """The same on a DuckDB of its own."""
     engine = open_engine(EngineSettings(memory_limit="1GB"))

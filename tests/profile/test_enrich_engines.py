@@ -19,7 +19,13 @@ def everything_at_once() -> dict[str, list[dict[str, Any]]]:
         {**row, "province": province, "city": city, "latitude": lat, "longitude": lon}
         for row, (province, city, lat, lon) in zip(
             TABLES["customers"],
-            [("广东", "深圳", 22.54, 114.06), ("火星", None, 0.0, 0.0), (None, "苏州", 31.3, 120.6), ("上海", None, 121.5, 31.2), (None,) * 4],
+            [
+                ("广东", "深圳", 22.54, 114.06),
+                ("火星", None, 0.0, 0.0),
+                (None, "苏州", 31.3, 120.6),
+                ("上海", None, 121.5, 31.2),
+                (None,) * 4,
+            ],
             strict=True,
         )
     ]
@@ -37,9 +43,21 @@ def everything_at_once() -> dict[str, list[dict[str, Any]]]:
         {"customer_id": who, "questionnaire": "lifestyle", "item": f"price{item}", "answered_at": ago(9), "value": Decimal(value), "state": None}
         for who, values in (("ann", (5, 4, 4, 1)), ("bob", (2, 3, 2, 5))) for item, value in enumerate(values, start=1)
     ]  # fmt: skip
-    places = [{"place_id": "s1", "kind": "store", "latitude": 22.55, "longitude": 114.06}, {"place_id": "s2", "kind": "store", "latitude": 31.2, "longitude": 121.4}]
-    products = [{"product_id": f"p{number}", "category": "茶" if number else "咖啡", "price": 500 + 100 * number} for number in range(3)]
-    more = {"order_lines": lines, "events": events, "responses": answers, "places": places, "products": products}
+    places = [
+        {"place_id": "s1", "kind": "store", "latitude": 22.55, "longitude": 114.06},
+        {"place_id": "s2", "kind": "store", "latitude": 31.2, "longitude": 121.4},
+    ]
+    products = [
+        {"product_id": f"p{number}", "category": "茶" if number else "咖啡", "price": 500 + 100 * number}
+        for number in range(3)
+    ]
+    more = {
+        "order_lines": lines,
+        "events": events,
+        "responses": answers,
+        "places": places,
+        "products": products,
+    }
     return {**TABLES, "customers": customers, **more}
 
 
@@ -57,6 +75,10 @@ def test_spark_and_duckdb_enrich_alike(spark_engine: Engine, tmp_path: Path) -> 
 
 
 def test_what_is_missing_is_said_in_facts() -> None:
-    assert in_facts(["enriched_company", "enriched_company.size_eu"]) == ("companies", "companies.annual_revenue", "companies.employees")
+    assert in_facts(["enriched_company", "enriched_company.size_eu"]) == (
+        "companies",
+        "companies.annual_revenue",
+        "companies.employees",
+    )
     assert in_facts(["enriched_geo", "enriched_geo.province"]) == ("customers.province",)
     assert in_facts(["orders.cost"]) == ("orders.cost",)

@@ -124,10 +124,24 @@ def test_a_contact_carries_the_company_its_orders_and_its_deals(tmp_path: Path) 
         "机械制造", "industry", "large", "large",
     )  # fmt: skip
     assert (cem["industry_class"], cem["company_size_cn"], cem["company_size_eu"]) == (None, None, "micro")
-    assert (ann["company_contacts"], ann["company_orders"], ann["company_revenue"], ann["company_revenue_12m"]) == (2, 2, 1_500, 1_000)
+    assert (
+        ann["company_contacts"],
+        ann["company_orders"],
+        ann["company_revenue"],
+        ann["company_revenue_12m"],
+    ) == (2, 2, 1_500, 1_000)
     assert bob["company_recency_days"] == 10
-    assert (dan["company_name"], dan["company_contacts"], eve["company_name"], eve["company_contacts"]) == (None, None, None, 1)
-    assert (ann["company_open_deals"], ann["company_won_deals"], ann["company_largest_deal"]) == (2, 1, 90_000)
+    assert (dan["company_name"], dan["company_contacts"], eve["company_name"], eve["company_contacts"]) == (
+        None,
+        None,
+        None,
+        1,
+    )
+    assert (ann["company_open_deals"], ann["company_won_deals"], ann["company_largest_deal"]) == (
+        2,
+        1,
+        90_000,
+    )
     assert ann["budget_shown"] == 90_000
     assert (ann["company_group"], cem["company_group"], cem["company_group_size"]) == ("k1", "k1", 2)
     assert [warning.code for warning in found.warnings] == ["enrich.company_circle"]
@@ -136,12 +150,26 @@ def test_a_contact_carries_the_company_its_orders_and_its_deals(tmp_path: Path) 
 def test_deals_are_seen_as_they_stood_at_the_date(tmp_path: Path) -> None:
     rows, _ = on_duckdb(tmp_path, TABLES)
     ann, bob, cem = (rows[name] for name in ("ann", "bob", "cem"))
-    assert (ann["deal_stage"], ann["deal_intent"], ann["deal_hesitation"], ann["deal_amount"]) == ("报价", "hesitant", "price", 90_000)
-    assert (bob["open_deals"], bob["won_deals"], bob["open_deal_amount"], bob["deal_stage"]) == (1, 1, 20_000, "谈判")
+    assert (ann["deal_stage"], ann["deal_intent"], ann["deal_hesitation"], ann["deal_amount"]) == (
+        "报价",
+        "hesitant",
+        "price",
+        90_000,
+    )
+    assert (bob["open_deals"], bob["won_deals"], bob["open_deal_amount"], bob["deal_stage"]) == (
+        1,
+        1,
+        20_000,
+        "谈判",
+    )
     assert (cem["open_deals"], cem["lost_deals"], cem["deal_intent"]) == (0, 1, "refused")
     assert (ann["activities_30d"], ann["activities_90d"], ann["activity_recency_days"]) == (1, 2, 9)
     assert (ann["follow_up_days"], ann["follow_up_due_days"]) == (7, -2)
-    assert (bob["follow_up_due_days"], rows["dan"]["follow_up_days"], rows["dan"]["open_deals"]) == (None, None, 0)
+    assert (bob["follow_up_due_days"], rows["dan"]["follow_up_days"], rows["dan"]["open_deals"]) == (
+        None,
+        None,
+        0,
+    )
 
 
 def test_without_companies_the_features_say_what_would_unlock_them() -> None:

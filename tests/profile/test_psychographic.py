@@ -32,7 +32,14 @@ traits:
 """
 
 
-def answer(customer: str, item: str, value: float | None, days: int = 5, questionnaire: str = "mine", state: str | None = None) -> dict[str, Any]:
+def answer(
+    customer: str,
+    item: str,
+    value: float | None,
+    days: int = 5,
+    questionnaire: str = "mine",
+    state: str | None = None,
+) -> dict[str, Any]:
     return {"customer_id": customer, "questionnaire": questionnaire, "item": item, "answered_at": ago(days),
             "value": None if value is None else Decimal(str(value)), "state": state}  # fmt: skip
 
@@ -40,7 +47,9 @@ def answer(customer: str, item: str, value: float | None, days: int = 5, questio
 def test_alpha_of_a_worked_example_is_right_by_hand() -> None:
     # Items 1 2 3 4, 1 2 2 4, 1 2 2 3: variances 20/12, 19/12, 8/12. Totals 3 6 7 11: variance 131/12. 3/2 × (1 - 47/131) = 126/131.
     people = [[1, 1, 1], [2, 2, 2], [3, 2, 2], [4, 4, 3]]
-    assert [statistics.variance(column) for column in zip(*people, strict=True)] == pytest.approx([20 / 12, 19 / 12, 8 / 12])
+    assert [statistics.variance(column) for column in zip(*people, strict=True)] == pytest.approx(
+        [20 / 12, 19 / 12, 8 / 12]
+    )
     found = reliability(people)
     assert found.alpha == pytest.approx(126 / 131)
     assert reliability(people[::-1]) == found
@@ -72,8 +81,14 @@ def test_scores_reverse_items_and_follow_the_policy_for_missing_answers(tmp_path
         answer("again", "q1", 1, days=9), answer("again", "q1", 5, days=2), answer("again", "q2", 5), answer("again", "q3", 5), answer("again", "q1", 1, days=-2),
         answer("no", "q1", 4, state="refused"), answer("no", "q2", None), answer("no", "q9", 4), answer("full", "x", 1, questionnaire="unknown"),
     ]  # fmt: skip
-    customers = [{"customer_id": name} for name in ("full", "three", "half", "off", "same", "again", "no", "none")]
-    rows, found = on_duckdb(tmp_path, {"customers": customers, "responses": answers}, EnrichSettings(questionnaires={"mine.yaml": MINE}))
+    customers = [
+        {"customer_id": name} for name in ("full", "three", "half", "off", "same", "again", "no", "none")
+    ]
+    rows, found = on_duckdb(
+        tmp_path,
+        {"customers": customers, "responses": answers},
+        EnrichSettings(questionnaires={"mine.yaml": MINE}),
+    )
     scores = {name: row["trait_calm"] for name, row in rows.items()}
     assert scores == {
         "full": (5 + 4 + 4 + 5) / 4, "three": round((2 + 2 + 3) / 3, 6), "half": None, "off": None, "same": None, "again": 5.0, "no": None, "none": None,
@@ -106,10 +121,15 @@ def test_a_reliable_scale_gives_no_warning_and_a_noisy_one_does(tmp_path: Path) 
 def test_four_prices_are_used_only_where_they_rise(tmp_path: Path) -> None:
     def prices(name: str, *values: float) -> list[dict[str, Any]]:
         items = ("too_cheap", "cheap", "expensive", "too_expensive")
-        return [answer(name, item, value, questionnaire="price_sensitivity") for item, value in zip(items, values, strict=False)]
+        return [
+            answer(name, item, value, questionnaire="price_sensitivity")
+            for item, value in zip(items, values, strict=False)
+        ]
 
     answers = [*prices("a", 10, 19.9, 30, 50), *prices("b", 30, 20, 10, 5), *prices("c", 10, 20)]
-    rows, found = on_duckdb(tmp_path, {"customers": [{"customer_id": name} for name in "abc"], "responses": answers})
+    rows, found = on_duckdb(
+        tmp_path, {"customers": [{"customer_id": name} for name in "abc"], "responses": answers}
+    )
     columns = ("price_too_cheap", "price_cheap", "price_expensive", "price_too_expensive")
     assert [rows["a"][name] for name in columns] == [1_000, 1_990, 3_000, 5_000]
     assert {rows[who][name] for who in "bc" for name in columns} == {None}
@@ -117,9 +137,19 @@ def test_four_prices_are_used_only_where_they_rise(tmp_path: Path) -> None:
 
 
 def test_one_question_is_a_trait_without_reliability(tmp_path: Path) -> None:
-    answers = [answer("a", "nps", 10, questionnaire="satisfaction"), answer("b", "nps", 11, questionnaire="satisfaction"), answer("a", "csat", 4, questionnaire="satisfaction")]
-    rows, found = on_duckdb(tmp_path, {"customers": [{"customer_id": name} for name in "ab"], "responses": answers})
-    assert (rows["a"]["trait_recommend"], rows["a"]["trait_satisfaction"], rows["b"]["trait_recommend"]) == (10.0, 4.0, None)
+    answers = [
+        answer("a", "nps", 10, questionnaire="satisfaction"),
+        answer("b", "nps", 11, questionnaire="satisfaction"),
+        answer("a", "csat", 4, questionnaire="satisfaction"),
+    ]
+    rows, found = on_duckdb(
+        tmp_path, {"customers": [{"customer_id": name} for name in "ab"], "responses": answers}
+    )
+    assert (rows["a"]["trait_recommend"], rows["a"]["trait_satisfaction"], rows["b"]["trait_recommend"]) == (
+        10.0,
+        4.0,
+        None,
+    )
     assert [warning.code for warning in found.warnings] == ["enrich.answers"]
 
 
@@ -152,13 +182,26 @@ def test_interest_comes_from_views_and_searches_before_purchases(tmp_path: Path)
     base = {"type": "view", "product_id": None, "search_text": None}
     events = [
         {**base, "customer_id": "a", "occurred_at": ago(3), "product_id": "p2"},
-        {**base, "customer_id": "a", "occurred_at": ago(2), "type": "search", "search_text": "送礼 龙井礼盒 包邮"},
+        {
+            **base,
+            "customer_id": "a",
+            "occurred_at": ago(2),
+            "type": "search",
+            "search_text": "送礼 龙井礼盒 包邮",
+        },
         {**base, "customer_id": "a", "occurred_at": ago(1), "type": "search", "search_text": "绿茶"},
         {**base, "customer_id": "b", "occurred_at": ago(1), "type": "search", "search_text": "不知所云"},
         {**base, "customer_id": "b", "occurred_at": ago(700), "product_id": "p1"},
     ]
-    rows, found = on_duckdb(tmp_path, {"customers": [{"customer_id": name} for name in "abc"], "events": events, "products": products})
+    rows, found = on_duckdb(
+        tmp_path,
+        {"customers": [{"customer_id": name} for name in "abc"], "events": events, "products": products},
+    )
     a, b = rows["a"], rows["b"]
-    assert (a["interest_category"], a["viewed_category_share"], a["interests"]) == ("茶叶", pytest.approx(2 / 3), 2)
+    assert (a["interest_category"], a["viewed_category_share"], a["interests"]) == (
+        "茶叶",
+        pytest.approx(2 / 3),
+        2,
+    )
     assert (b["interest_category"], b["interest_events"], rows["c"]["interests"]) == (None, 0, 0)
     assert found.report["searches"] == {"distinct": 3, "understood": 2}

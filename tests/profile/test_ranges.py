@@ -5,12 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from tests.factory import AS_OF, SomeFacts, random_facts
 
 from kequn.engine import Engine, EngineSettings, open_engine
 from kequn.profile import FeatureFile, Registry, customer_ranges, ranges
 from kequn.profile.plan import PlanInput, Planner
 from kequn.profile.registry import present, relations
-from tests.factory import AS_OF, SomeFacts, random_facts
 
 CROSSING = FeatureFile.model_validate(
     {

@@ -46,7 +46,9 @@ SPENT = [Decimal(1000 - 50 * place) for place in range(20)]
 
 def write(folder: Path, rows: Sequence[Mapping[str, Any]], **types: pa.DataType) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    pq.write_table(pa.Table.from_pylist(list(rows), pa.schema(list(types.items()))), folder / "part-00000.parquet")
+    pq.write_table(
+        pa.Table.from_pylist(list(rows), pa.schema(list(types.items()))), folder / "part-00000.parquet"
+    )
 
 
 TEXT, INTEGER, NUMBER, MONEY = pa.string(), pa.int64(), pa.float64(), pa.decimal128(18, 2)
@@ -84,7 +86,12 @@ def column(name: str, kind: str, **more: Any) -> dict[str, Any]:
 
 
 def manifest(**more: Any) -> Manifest:
-    cuts = {"rfm": {"R": {"column": "recency_days", "type": "integer", "values": [10]}, "F": {"column": "frequency", "type": "integer", "values": [3]}}}
+    cuts = {
+        "rfm": {
+            "R": {"column": "recency_days", "type": "integer", "values": [10]},
+            "F": {"column": "frequency", "type": "integer", "values": [3]},
+        }
+    }
     known: dict[str, Any] = {
         "run_id": RUN, "as_of": dt.date(2026, 1, 31), "created_at": dt.datetime(2026, 1, 31, 8, 30, tzinfo=dt.UTC),
         "versions": {"kequn": "0.1.0"}, "currency": "CNY", "minor_unit_digits": 2, "workspace": {"zh": f"小店{HOSTILE}", "en": f"Shop{HOSTILE}"},
@@ -123,11 +130,36 @@ def publish_run(folder: Path, portrait: bool = True, **more: Any) -> Snapshot:
         write(draft.folder("segment"), segment_rows(), scheme=TEXT, position=INTEGER, segment=TEXT, title_zh=TEXT, title_en=TEXT, owner=TEXT,
               customers=INTEGER, share=NUMBER, revenue_12m=MONEY, monetary=MONEY, cuts=TEXT)  # fmt: skip
         cells = [
-            {"scheme": "rfm", "cell": json.dumps({"R": 2, "F": 2}), "segment": "champions", "customers": 6, "revenue_12m": Decimal(5250)},
-            {"scheme": "rfm", "cell": json.dumps({"R": 1, "F": 1}), "segment": "lost", "customers": 14, "revenue_12m": Decimal(5250)},
+            {
+                "scheme": "rfm",
+                "cell": json.dumps({"R": 2, "F": 2}),
+                "segment": "champions",
+                "customers": 6,
+                "revenue_12m": Decimal(5250),
+            },
+            {
+                "scheme": "rfm",
+                "cell": json.dumps({"R": 1, "F": 1}),
+                "segment": "lost",
+                "customers": 14,
+                "revenue_12m": Decimal(5250),
+            },
         ]
-        write(draft.folder("cell"), cells, scheme=TEXT, cell=TEXT, segment=TEXT, customers=INTEGER, revenue_12m=MONEY)
-        write(draft.folder("quarantine"), [{"table": "orders", "reason": "data.not_money"}] * 2, table=TEXT, reason=TEXT)
+        write(
+            draft.folder("cell"),
+            cells,
+            scheme=TEXT,
+            cell=TEXT,
+            segment=TEXT,
+            customers=INTEGER,
+            revenue_12m=MONEY,
+        )
+        write(
+            draft.folder("quarantine"),
+            [{"table": "orders", "reason": "data.not_money"}] * 2,
+            table=TEXT,
+            reason=TEXT,
+        )
         if portrait:
             write(draft.folder("portrait"), [
                 {"scheme": "rfm", "segment": "champions", "dimension": "age_band", "title_zh": "年龄段", "title_en": "Age band", "value": "25-34",

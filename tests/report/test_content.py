@@ -49,7 +49,10 @@ def test_the_heat_map_keeps_every_customer_and_words_the_cuts_from_the_run(conte
     heat = content["heat_map"]
     assert sum(cell["customers"] for cell in heat["cells"]) == 20
     recency, frequency = heat["axes"]
-    assert [band["en"] for band in recency["bands"]] == ["> 10", "≤ 10"]  # low is better: the highest score last
+    assert [band["en"] for band in recency["bands"]] == [
+        "> 10",
+        "≤ 10",
+    ]  # low is better: the highest score last
     assert [band["zh"] for band in frequency["bands"]] == ["≤ 3", "> 3"]
 
 
@@ -61,7 +64,10 @@ def test_crossing_two_schemes_counts_each_customer_once(content: dict[str, Any])
 
 def test_a_portrait_tells_only_significant_differences_strongest_first(content: dict[str, Any]) -> None:
     champions = _only(content["schemes"], name="rfm")["segments"][0]
-    assert [(line["dimension"]["en"], line["kind"], line["low"]) for line in champions["portrait"]] == [("Revenue", "money", 700.0), ("Age band", "text", None)]
+    assert [(line["dimension"]["en"], line["kind"], line["low"]) for line in champions["portrait"]] == [
+        ("Revenue", "money", 700.0),
+        ("Age band", "text", None),
+    ]
 
 
 def test_a_run_without_portraits_or_predictions_says_why(publish: Publish) -> None:
@@ -80,7 +86,10 @@ def test_rows_reconcile_and_money_stands_in_major_units(content: dict[str, Any])
     quality = content["quality"]
     assert _only(quality["tables"], read=45)["balanced"]
     assert quality["anonymous"] == {"orders": 4, "amount": 123.45}
-    assert quality["reasons"][0]["rows"] == 2 and quality["reasons"][0]["reason"]["en"] == "not an amount of money"
+    assert (
+        quality["reasons"][0]["rows"] == 2
+        and quality["reasons"][0]["reason"]["en"] == "not an amount of money"
+    )
     assert quality["attributes"][0]["known"] == 15
 
 
@@ -108,9 +117,16 @@ def test_a_model_is_shown_beside_its_baseline_also_where_the_baseline_wins(publi
 
 
 def test_a_short_gate_says_what_is_missing(publish: Publish) -> None:
-    card = {"model": "bg_nbd", "gate": {"ok": False, "code": "predict.clv_gate_buyers", "needed": 200, "found": 12}}
+    card = {
+        "model": "bg_nbd",
+        "gate": {"ok": False, "code": "predict.clv_gate_buyers", "needed": 200, "found": 12},
+    }
     (shown,) = gather(publish(models=[card]))["predictions"]["cards"]
-    assert not shown["gate"]["ok"] and "200" in shown["gate"]["text"]["zh"] and "12" in shown["gate"]["text"]["zh"]
+    assert (
+        not shown["gate"]["ok"]
+        and "200" in shown["gate"]["text"]["zh"]
+        and "12" in shown["gate"]["text"]["zh"]
+    )
 
 
 def test_the_content_is_plain_json_and_every_text_stands_in_both_languages(content: dict[str, Any]) -> None:
@@ -132,12 +148,21 @@ def _texts(value: Any) -> Iterator[dict[str, Any]]:
 
 def test_the_words_of_the_page_are_complete_in_both_languages() -> None:
     own = {code: words for code, words in catalogue().items() if code.startswith("report.")}
-    assert not [code for code, words in own.items() if set(words) != {"zh", "en"} or not all(isinstance(w, str) and w for w in words.values())]
+    assert not [
+        code
+        for code, words in own.items()
+        if set(words) != {"zh", "en"} or not all(isinstance(w, str) and w for w in words.values())
+    ]
     assert all(f"report.formula.{name}" in own and f"report.formula.{name}.how" in own for name in FORMULAS)
 
 
 def test_a_pruned_run_is_refused(snapshot: Snapshot) -> None:
-    pruned = snapshot.manifest.model_copy(update={"pruned": True, "files": {k: v for k, v in snapshot.manifest.files.items() if not k.startswith("profile/")}})
+    pruned = snapshot.manifest.model_copy(
+        update={
+            "pruned": True,
+            "files": {k: v for k, v in snapshot.manifest.files.items() if not k.startswith("profile/")},
+        }
+    )
     with pytest.raises(SnapshotError) as refused:
         gather(type(snapshot)(snapshot.folder, pruned))
     assert refused.value.code == "snapshot.pruned"

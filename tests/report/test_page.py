@@ -83,7 +83,8 @@ def browser() -> Iterator[Any]:
 
     with sync_playwright() as playwright:
         started = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"]
+            executable_path=shutil.which("chromium"),
+            args=["--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"],
         )
         yield started
         started.close()
@@ -94,7 +95,10 @@ def _open(browser: Any, file: Path, width: int, scheme: str = "light") -> tuple[
     heard: list[str] = []
     page.on("console", lambda message: heard.append(message.text))
     page.on("pageerror", lambda error: heard.append(str(error)))
-    page.on("request", lambda request: heard.append(request.url) if not request.url.startswith(("file:", "data:")) else None)
+    page.on(
+        "request",
+        lambda request: heard.append(request.url) if not request.url.startswith(("file:", "data:")) else None,
+    )
     page.goto(file.as_uri())
     page.wait_for_selector("html[data-ready]", state="attached")
     return page, heard
@@ -103,7 +107,9 @@ def _open(browser: Any, file: Path, width: int, scheme: str = "light") -> tuple[
 @pytest.mark.browser
 @pytest.mark.parametrize("width", [1440, 390])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_the_page_draws_in_both_languages_without_error_or_overflow(browser: Any, file: Path, width: int, scheme: str) -> None:
+def test_the_page_draws_in_both_languages_without_error_or_overflow(
+    browser: Any, file: Path, width: int, scheme: str
+) -> None:
     page, heard = _open(browser, file, width, scheme)
     for button, heading in (("中文", "总览"), ("English", "Overview")):
         page.get_by_role("button", name=button, exact=True).click()
@@ -111,7 +117,10 @@ def test_the_page_draws_in_both_languages_without_error_or_overflow(browser: Any
         charts = page.locator(".chart").count()
         assert charts >= 4 and page.locator(".chart svg").count() == charts
         assert page.evaluate("document.documentElement.scrollWidth") <= width
-        assert "undefined" not in page.locator("main").inner_text() and "NaN" not in page.locator("main").inner_text()
+        assert (
+            "undefined" not in page.locator("main").inner_text()
+            and "NaN" not in page.locator("main").inner_text()
+        )
         assert page.evaluate("document.querySelectorAll('img').length") == 0
         assert HOSTILE.rstrip("\u2028") in page.evaluate("document.querySelector('#segments').textContent")
     assert heard == []

@@ -74,7 +74,10 @@ def test_everybody_stands_in_one_group_and_words_differ(duckdb: Engine, tmp_path
     result, assignment, members = assigned(duckdb, tmp_path, rows, scheme_of())
     assert set(members) == {row["customer_id"] for row in rows}
     assert assignment.results["found"].counts == {
-        **{group["id"]: group["customers"] for group in sorted(result.manifest["groups"], key=lambda g: g["id"])},
+        **{
+            group["id"]: group["customers"]
+            for group in sorted(result.manifest["groups"], key=lambda g: g["id"])
+        },
         "unknown": 0,
     }
     for lang in ("zh", "en"):
@@ -107,7 +110,9 @@ def test_newcomers_are_labelled_from_the_stored_model_alone(duckdb: Engine, tmp_
     model = Model.from_json(json.loads(json.dumps(result.manifest["model"])))
     names = ("recency_days", "frequency", "monetary", "promotion_share")
     columns = {name: pa.array([row[name] for row in rows], pa.float64()) for name in names}
-    labelled = {name: pa.array([row[name] for row in rows], pa.string()) for name in ("preferred_channel", "gender")}
+    labelled = {
+        name: pa.array([row[name] for row in rows], pa.string()) for name in ("preferred_channel", "gender")
+    }
     ids = pa.array([row["customer_id"] for row in rows])
     batch = pa.RecordBatch.from_pydict({"customer_id": ids, **columns, **labelled})
     for part in (batch, batch.slice(0, 1), batch.slice(17, 5)):
@@ -115,7 +120,9 @@ def test_newcomers_are_labelled_from_the_stored_model_alone(duckdb: Engine, tmp_
         assert answer["group"] == [labels[key] for key in answer["customer_id"]]
 
 
-def test_the_order_of_rows_and_the_size_of_the_sample_change_no_result(duckdb: Engine, tmp_path: Path) -> None:
+def test_the_order_of_rows_and_the_size_of_the_sample_change_no_result(
+    duckdb: Engine, tmp_path: Path
+) -> None:
     rows, owners = planted(900)
     first, labels = found(duckdb, tmp_path / "a", rows, scheme_of())
     again, turned = found(duckdb, tmp_path / "b", rows[::-1], scheme_of())
@@ -243,7 +250,9 @@ def test_a_customer_without_any_value_is_unknown_not_grouped(duckdb: Engine, tmp
 
 def test_only_customers_in_scope_are_grouped(duckdb: Engine, tmp_path: Path) -> None:
     rows, _ = planted(400, missing=0)
-    _, assignment, members = assigned(duckdb, tmp_path, rows, scheme_of(k=2, more="scope: recency_days < 100"))
+    _, assignment, members = assigned(
+        duckdb, tmp_path, rows, scheme_of(k=2, more="scope: recency_days < 100")
+    )
     assert set(members) == {row["customer_id"] for row in rows if row["recency_days"] < 100}
     assert assignment.results["found"].outside == len(rows) - len(members)
 
@@ -251,7 +260,11 @@ def test_only_customers_in_scope_are_grouped(duckdb: Engine, tmp_path: Path) -> 
 def test_groups_without_structure_are_called_unstable(duckdb: Engine, tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     rows = [
-        {"customer_id": f"C{n:04d}", "recency_days": int(rng.integers(1, 300)), "frequency": int(rng.integers(1, 300))}
+        {
+            "customer_id": f"C{n:04d}",
+            "recency_days": int(rng.integers(1, 300)),
+            "frequency": int(rng.integers(1, 300)),
+        }
         for n in range(600)
     ]
     result, _ = found(duckdb, tmp_path, rows, scheme_of(k=7))
@@ -280,7 +293,9 @@ def test_a_number_of_groups_out_of_range_is_refused() -> None:
     assert caught.value.code == "cluster.k_range"
 
 
-def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch, duckdb: Engine, tmp_path: Path) -> None:
+def test_a_missing_library_names_the_extra(
+    monkeypatch: pytest.MonkeyPatch, duckdb: Engine, tmp_path: Path
+) -> None:
     from kequn.errors import ModelError
     from kequn.i18n import explain
     from kequn.scheme.clusters import methods

@@ -11,7 +11,9 @@ import pytest
 from kequn.scheme.clusters.encoding import MISSING, OTHER, Encoding, Feature, Rows, learn_encoding
 
 
-def rows(numbers: dict[str, list[float]] | None = None, labels: dict[str, list[str | None]] | None = None) -> Rows:
+def rows(
+    numbers: dict[str, list[float]] | None = None, labels: dict[str, list[str | None]] | None = None
+) -> Rows:
     columns = [*(numbers or {}).values(), *(labels or {}).values()]
     return Rows(
         pa.array([f"{place:04d}" for place in range(len(columns[0]))]),
@@ -53,7 +55,12 @@ def test_encoded_numbers_are_multiples_of_a_power_of_two() -> None:
 def test_constant_nearly_constant_and_empty_columns_are_dropped_with_a_reason() -> None:
     gone = learn(
         rows(
-            {"same": [5.0] * 200, "nearly": [0.0] * 199 + [9.0], "empty": [np.nan] * 200, "good": [*range(200)]},
+            {
+                "same": [5.0] * 200,
+                "nearly": [0.0] * 199 + [9.0],
+                "empty": [np.nan] * 200,
+                "good": [*range(200)],
+            },
             {"one": ["a"] * 200, "none": [None] * 200},
         )
     )
@@ -76,7 +83,11 @@ def test_rare_levels_become_one_and_a_new_level_joins_them() -> None:
     common = ["app"] * 600 + ["门店"] * 390
     encoding = learn(rows(labels={"channel": [*common, *(f"rare {place}" for place in range(10))]}))
     assert encoding.labels[0].levels == ("app", "门店", OTHER)
-    assert encoding.labels[0].codes(rows(labels={"channel": ["门店", "rare 3", "unheard of"]})).tolist() == [1, 2, 2]
+    assert encoding.labels[0].codes(rows(labels={"channel": ["门店", "rare 3", "unheard of"]})).tolist() == [
+        1,
+        2,
+        2,
+    ]
 
 
 def test_missing_labels_are_a_level_and_missing_numbers_a_column() -> None:

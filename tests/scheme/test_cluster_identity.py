@@ -45,7 +45,11 @@ def test_jaccard_is_shared_over_all() -> None:
 def test_permuted_labels_keep_their_identity() -> None:
     identity = matched([[0, 0, 500], [300, 0, 0], [0, 200, 0]])
     assert identity.ids == ("g2", "g3", "g1")
-    assert kinds(identity) == {("g1", "g1", "kept", 500), ("g2", "g2", "kept", 300), ("g3", "g3", "kept", 200)}
+    assert kinds(identity) == {
+        ("g1", "g1", "kept", 500),
+        ("g2", "g2", "kept", 300),
+        ("g3", "g3", "kept", 200),
+    }
     assert identity.next == 4
 
 
@@ -97,7 +101,9 @@ def test_in_a_first_run_the_largest_group_is_g1() -> None:
 
 
 @given(st.integers(1, 5), st.integers(1, 5), st.data())
-def test_every_group_appears_in_the_lineage_and_ids_differ(before: int, after: int, data: st.DataObject) -> None:
+def test_every_group_appears_in_the_lineage_and_ids_differ(
+    before: int, after: int, data: st.DataObject
+) -> None:
     cells = data.draw(st.lists(st.integers(0, 50), min_size=before * after, max_size=before * after))
     previous = [f"g{n + 1}" for n in range(before)]
     identity = matched(cells, previous, next_number=before + 1)  # type: ignore[arg-type]

@@ -19,7 +19,14 @@ from kequn.scheme.library import texts
 from kequn.scheme.loading import load_schemes
 
 Oracle = Callable[[Row], str]
-TRAITS = ("novelty_seeking", "quality_seeking", "health_conscious", "family_centred", "social_sharing", "price_conscious")
+TRAITS = (
+    "novelty_seeking",
+    "quality_seeking",
+    "health_conscious",
+    "family_centred",
+    "social_sharing",
+    "price_conscious",
+)
 
 
 def people(seed: int, count: int = 200) -> list[Row]:
@@ -58,7 +65,11 @@ def people(seed: int, count: int = 200) -> list[Row]:
 
 def steps(column: str, *parts: tuple[float, str]) -> Oracle:
     """The name of the last part whose lower edge a value reaches."""
-    return lambda row: "unknown" if row[column] is None else next((name for edge, name in reversed(parts) if row[column] >= edge), "unknown")
+    return lambda row: (
+        "unknown"
+        if row[column] is None
+        else next((name for edge, name in reversed(parts) if row[column] >= edge), "unknown")
+    )
 
 
 def labels(column: str, meaning: dict[Any, str], otherwise: str = "unknown") -> Oracle:
@@ -68,11 +79,25 @@ def labels(column: str, meaning: dict[Any, str], otherwise: str = "unknown") -> 
 def thirds(rows: list[Row], column: str, names: tuple[str, str, str]) -> Oracle:
     values = [row[column] for row in rows if row[column] is not None]
     low, high = cut(values, Fraction(1, 2)), cut(values, Fraction(4, 5))
-    return lambda row: "unknown" if row[column] is None else names[0] if row[column] > high else names[1] if row[column] > low else names[2]
+    return lambda row: (
+        "unknown"
+        if row[column] is None
+        else names[0]
+        if row[column] > high
+        else names[1]
+        if row[column] > low
+        else names[2]
+    )
 
 
 def occasion(row: Row) -> str:
-    for name, limit in (("life_event", 0.4), ("gift", 0.4), ("festival", 0.4), ("sale_day", 0.4), ("weekend", 0.6)):
+    for name, limit in (
+        ("life_event", 0.4),
+        ("gift", 0.4),
+        ("festival", 0.4),
+        ("sale_day", 0.4),
+        ("weekend", 0.6),
+    ):
         if (row[f"{name}_share"] or 0) >= limit:
             return name
     return "everyday"
@@ -82,7 +107,13 @@ def profitability(row: Row) -> str:
     if row["net_contribution"] is None:
         return "unknown"
     left = math.floor((row["net_contribution"] - 3_000) / row["frequency"] + 0.5) - 200
-    return "loss" if (row["net_contribution"] - 3_000) / row["frequency"] - 200 < 0 else "thin" if left < 500 else "profit"
+    return (
+        "loss"
+        if (row["net_contribution"] - 3_000) / row["frequency"] - 200 < 0
+        else "thin"
+        if left < 500
+        else "profit"
+    )
 
 
 def enterprise_type(row: Row) -> str:
@@ -91,19 +122,25 @@ def enterprise_type(row: Row) -> str:
     china, europe = row["company_size_cn"], row["company_size_eu"]
     if china == "large" or (china is None and europe == "large"):
         return "large"
-    return "sme" if row["ownership"] == "sme" or china in ("medium", "micro") or europe == "small" else "unknown"
+    return (
+        "sme" if row["ownership"] == "sme" or china in ("medium", "micro") or europe == "small" else "unknown"
+    )
 
 
 def relationship_grade(row: Row) -> str:
     if row["deal_intent"] == "clear" and row["deal_hesitation"] == "budget":
         return "b"
-    return {"clear": "a", "hesitant": "b", "latent": "c", "refused": "d", None: "not_gradable"}[row["deal_intent"]]
+    return {"clear": "a", "hesitant": "b", "latent": "c", "refused": "d", None: "not_gradable"}[
+        row["deal_intent"]
+    ]
 
 
 def lifestyle(row: Row) -> str:
     for name in TRAITS:
         value = row[f"trait_{name}"]
-        others = [row[f"trait_{other}"] for other in TRAITS if other != name and row[f"trait_{other}"] is not None]
+        others = [
+            row[f"trait_{other}"] for other in TRAITS if other != name and row[f"trait_{other}"] is not None
+        ]
         if value is not None and value >= 3.5 and others and value >= max(others):
             return name
     return "even"
@@ -116,9 +153,13 @@ def bank_grade(row: Row) -> str:
         return "not_gradable"
     if credit < 500:
         return "d"
-    points = max(p for edge, p in ((0, 0), (5_000_000, 10), (50_000_000, 18), (300_000_000, 25)) if assets >= edge)
+    points = max(
+        p for edge, p in ((0, 0), (5_000_000, 10), (50_000_000, 18), (300_000_000, 25)) if assets >= edge
+    )
     points += 25 if credit >= 700 else 15 if credit >= 600 else 0
-    points += 15 * row["statements_in_order"] + (15 if row["risk_level"] == "低" else 10) * row["risk_assessed"]
+    points += (
+        15 * row["statements_in_order"] + (15 if row["risk_level"] == "低" else 10) * row["risk_assessed"]
+    )
     points += (10 if rate >= Decimal("0.03") else 6 if rate >= 0 else 0) + 10 * row["guarantee"]
     grade = "a" if points >= 75 else "b" if points >= 55 else "c" if points >= 35 else "d"
     if not row["statements_in_order"]:
@@ -133,7 +174,13 @@ def adoption(rows: list[Row]) -> Oracle:
     )
     found = {}
     for place, row in enumerate(ranked, start=1):
-        for name, share in (("innovator", 25), ("early_adopter", 160), ("early_majority", 500), ("late_majority", 840), ("laggard", 1000)):
+        for name, share in (
+            ("innovator", 25),
+            ("early_adopter", 160),
+            ("early_majority", 500),
+            ("late_majority", 840),
+            ("laggard", 1000),
+        ):
             if place <= math.floor(Fraction(len(ranked) * share, 1000) + Fraction(1, 2)):
                 found[row["customer_id"]] = name
                 break
@@ -185,12 +232,16 @@ def test_the_further_schemes_agree_with_their_oracles(tmp_path: Path, seed: int)
     expected = oracles(rows)
     engine = open_engine(EngineSettings(memory_limit="1GB"))
     try:
-        assignment = run(engine, tmp_path, rows, {f"{name}.yaml": texts()[f"{name}.yaml"] for name in expected})
+        assignment = run(
+            engine, tmp_path, rows, {f"{name}.yaml": texts()[f"{name}.yaml"] for name in expected}
+        )
     finally:
         engine.close()
     assert assignment.unavailable == {}
     for name, (oracle, within) in expected.items():
-        assert members(tmp_path, name) == {row["customer_id"]: oracle(row) for row in rows if within(row)}, name
+        assert members(tmp_path, name) == {row["customer_id"]: oracle(row) for row in rows if within(row)}, (
+            name
+        )
 
 
 def test_the_overview_matrix_crosses_value_and_life_stage() -> None:

@@ -23,7 +23,9 @@ SEGMENTS: Segments = {
 }
 
 
-def write(folder: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, name: str = "part-00000") -> None:
+def write(
+    folder: Path, rows: Sequence[Mapping[str, Any]], schema: pa.Schema, name: str = "part-00000"
+) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(pa.Table.from_pylist(list(rows), schema), folder / f"{name}.parquet")
 
@@ -38,7 +40,9 @@ ASSIGNMENT = pa.schema(
 )  # fmt: skip
 
 
-def fill(draft: Draft, segments: Segments = SEGMENTS, facts: Mapping[str, Sequence[Path]] | None = None) -> None:
+def fill(
+    draft: Draft, segments: Segments = SEGMENTS, facts: Mapping[str, Sequence[Path]] | None = None
+) -> None:
     """Write profile, assignment, quarantine and serving.duckdb into a draft."""
     ids = sorted({name for members in segments.values() for name in members})
     profile = [
@@ -59,13 +63,21 @@ def fill(draft: Draft, segments: Segments = SEGMENTS, facts: Mapping[str, Sequen
         {"table": "consents", "key": "c2|sms", "reason": "y", "text": None},
         {"table": "orders", "key": None, "reason": "half a row", "text": "o7,c2"},
     ]
-    write(draft.folder("quarantine"), quarantine, pa.schema([(n, pa.string()) for n in ("table", "key", "reason", "text")]))
+    write(
+        draft.folder("quarantine"),
+        quarantine,
+        pa.schema([(n, pa.string()) for n in ("table", "key", "reason", "text")]),
+    )
     build_serving(draft.path, facts or {}, draft.serving)
 
 
 def manifest(run_id: str, **more: Any) -> Manifest:
-    definitions = {"audiences/vip.yaml": DefinitionUse(text="ids:\n- c1\n- 'c2' # 大客户\nnote: c2\n", fingerprint="f")}
-    return Manifest(run_id=run_id, as_of=dt.date(2026, 1, 31), created_at=NOW, definitions=definitions, **more)
+    definitions = {
+        "audiences/vip.yaml": DefinitionUse(text="ids:\n- c1\n- 'c2' # 大客户\nnote: c2\n", fingerprint="f")
+    }
+    return Manifest(
+        run_id=run_id, as_of=dt.date(2026, 1, 31), created_at=NOW, definitions=definitions, **more
+    )
 
 
 @pytest.fixture

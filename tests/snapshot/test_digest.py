@@ -24,22 +24,30 @@ def naive(members: dict[str, str]) -> str:
     return hashlib.sha256("".join(f"{one},{segment}\n" for one, segment in rows).encode()).hexdigest()
 
 
-def batch(members: dict[str, str], types: tuple[pa.DataType, pa.DataType] = (pa.string(), pa.string())) -> pa.RecordBatch:
+def batch(
+    members: dict[str, str], types: tuple[pa.DataType, pa.DataType] = (pa.string(), pa.string())
+) -> pa.RecordBatch:
     rows = sorted(members.items(), key=lambda row: row[0].encode())
-    columns = [pa.array([row[place] for row in rows], pa.string()).cast(kind) for place, kind in enumerate(types)]
+    columns = [
+        pa.array([row[place] for row in rows], pa.string()).cast(kind) for place, kind in enumerate(types)
+    ]
     return pa.RecordBatch.from_arrays(columns, ["customer_id", "segment"])
 
 
 @settings(deadline=None)
 @given(MEMBERS, st.integers(0, 40), st.integers(0, 5))
-def test_the_digest_is_that_of_the_sorted_lines_however_they_are_cut(members: dict[str, str], cut: int, skip: int) -> None:
+def test_the_digest_is_that_of_the_sorted_lines_however_they_are_cut(
+    members: dict[str, str], cut: int, skip: int
+) -> None:
     whole = batch(members)
     padded = pa.concat_batches([batch({f"pad{place}": "x" for place in range(skip)}), whole])
     sliced = padded.slice(skip)  # a slice shares its parent's memory and begins in the middle of it
     assert member_digest([sliced.slice(0, cut), sliced.slice(cut)]) == naive(members)
 
 
-@pytest.mark.parametrize("kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())])
+@pytest.mark.parametrize(
+    "kind", [pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())]
+)
 def test_the_digest_does_not_depend_on_how_arrow_holds_text(kind: pa.DataType) -> None:
     members = {"1": "a", "2": "b", "10": "a"}
     assert member_digest([batch(members, (kind, kind))]) == naive(members)
@@ -59,13 +67,19 @@ def test_members_out_of_order_within_or_across_batches_are_refused() -> None:
 
 def test_a_member_without_a_segment_is_refused() -> None:
     with pytest.raises(SnapshotError, match="null_member"):
-        member_digest([pa.RecordBatch.from_pydict({"customer_id": ["a"], "segment": pa.array([None], pa.string())})])
+        member_digest(
+            [pa.RecordBatch.from_pydict({"customer_id": ["a"], "segment": pa.array([None], pa.string())})]
+        )
 
 
 @pytest.mark.parametrize("names", [("rfm-00000", "rfm-00001"), ("part-00000", "part-00001")])
-def test_scheme_digests_are_equal_for_sorted_unsorted_and_mixed_files(tmp_path: Path, names: tuple[str, str]) -> None:
+def test_scheme_digests_are_equal_for_sorted_unsorted_and_mixed_files(
+    tmp_path: Path, names: tuple[str, str]
+) -> None:
     def rows(scheme: str, members: dict[str, str]) -> list[dict[str, object]]:
-        return [{"customer_id": one, "scheme": scheme, "segment": segment} for one, segment in members.items()]
+        return [
+            {"customer_id": one, "scheme": scheme, "segment": segment} for one, segment in members.items()
+        ]
 
     rfm, other = {"c": "y", "a": "x", "b": "y"}, {"z": "q", "b": "q"}
     write(tmp_path, rows("rfm", {"c": "y"}), ASSIGNMENT, names[0])

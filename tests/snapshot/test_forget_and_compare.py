@@ -24,7 +24,9 @@ def test_a_forgotten_customer_is_in_no_file_of_any_run(store: SnapshotStore, pub
     for run in store.runs():
         assert run.verify().sound and not run.verify().unexpected
         for table in ("profile", "assignment", "membership"):
-            assert run.connect().execute(f"SELECT count(*) FROM {table} WHERE customer_id = '客户4'").fetchone() == (0,)
+            assert run.connect().execute(
+                f"SELECT count(*) FROM {table} WHERE customer_id = '客户4'"
+            ).fetchone() == (0,)
     assert not [name for name, content in contents(store.folder).items() if "客户4".encode() in content]
     after = store.snapshot(FIRST).manifest
     assert after.rows == before.rows | {"profile": 3, "assignment": 4}
@@ -37,14 +39,26 @@ def test_what_names_the_customer_elsewhere_is_cleared(store: SnapshotStore, publ
     store.forget("c2", now=NOW)
     run = store.snapshot(FIRST)
     con = run.connect()
-    assert con.execute("SELECT customer_id, referred_by FROM profile ORDER BY 1").fetchall() == [("c1", None), ("c3", None), ("客户4", None)]
+    assert con.execute("SELECT customer_id, referred_by FROM profile ORDER BY 1").fetchall() == [
+        ("c1", None),
+        ("c3", None),
+        ("客户4", None),
+    ]
     assert run.connect(serving=False).execute("SELECT count(referred_by) FROM profile").fetchone() == (0,)
     assert con.execute("SELECT key FROM quarantine").fetchall() == [("o9",)]
-    assert run.manifest.definitions["audiences/vip.yaml"].text == 'ids:\n- c1\n- "[forgotten]" # 大客户\nnote: c2\n'
-    assert con.execute("SELECT DISTINCT scheme FROM assignment ORDER BY 1").fetchall() == [("channel",), ("rfm",)]
+    assert (
+        run.manifest.definitions["audiences/vip.yaml"].text
+        == 'ids:\n- c1\n- "[forgotten]" # 大客户\nnote: c2\n'
+    )
+    assert con.execute("SELECT DISTINCT scheme FROM assignment ORDER BY 1").fetchall() == [
+        ("channel",),
+        ("rfm",),
+    ]
 
 
-@pytest.mark.parametrize("odd", ["a b", " x", "o'1", '"', "\\E.*", "a\\", "😀", "00'; DROP TABLE profile; --", "(", "a\nb", "[x]"])
+@pytest.mark.parametrize(
+    "odd", ["a b", " x", "o'1", '"', "\\E.*", "a\\", "😀", "00'; DROP TABLE profile; --", "(", "a\nb", "[x]"]
+)
 def test_odd_ids_are_forgotten_exactly(store: SnapshotStore, publish: Publish, odd: str) -> None:
     publish(FIRST, {"rfm": {odd: "x", odd + "1": "x"}})
     assert store.forget(odd, now=NOW).rows == 2
@@ -113,8 +127,11 @@ def test_the_manifest_never_says_who_was_forgotten(store: SnapshotStore, publish
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
-        ("ids: [a, '1', b]", "ids: [a, \"[forgotten]\", b]"),
-        ("segments:\n- {id: x, override: [1, 11]}\n", 'segments:\n- {id: x, override: ["[forgotten]", 11]}\n'),
+        ("ids: [a, '1', b]", 'ids: [a, "[forgotten]", b]'),
+        (
+            "segments:\n- {id: x, override: [1, 11]}\n",
+            'segments:\n- {id: x, override: ["[forgotten]", 11]}\n',
+        ),
         ("when: x > 1\nlimits: [1]\n", "when: x > 1\nlimits: [1]\n"),
         ("not: [yaml", "not: [yaml"),
     ],
@@ -125,7 +142,9 @@ def test_only_lists_of_ids_lose_the_customer(text: str, expected: str) -> None:
 
 def test_comparing_counts_who_moved_entered_and_left(store: SnapshotStore, publish: Publish) -> None:
     first = publish(FIRST)
-    second = publish(SECOND, {"rfm": {"c1": "lost", "c2": "lost", "c3": "lost", "c9": "champions"}, "new": {"c1": "x"}})
+    second = publish(
+        SECOND, {"rfm": {"c1": "lost", "c2": "lost", "c3": "lost", "c9": "champions"}, "new": {"c1": "x"}}
+    )
     found = compare(first, second)
     assert [tuple(row.values()) for row in found.migration.to_pylist()] == [
         ("rfm", None, "champions", 1),
@@ -145,7 +164,12 @@ def test_comparing_conserves_customers(store: SnapshotStore, publish: Publish) -
     assert change.stayed + change.moved + change.entered == 7
 
 
-def test_a_scheme_that_means_something_else_is_marked_redefined(store: SnapshotStore, publish: Publish) -> None:
+def test_a_scheme_that_means_something_else_is_marked_redefined(
+    store: SnapshotStore, publish: Publish
+) -> None:
     first = publish(FIRST, schemes={"rfm": {"fingerprint": "a"}, "channel": {"fingerprint": "c"}})
     second = publish(SECOND, schemes={"rfm": {"fingerprint": "b"}, "channel": {"fingerprint": "c"}})
-    assert {change.scheme: change.redefined for change in compare(first, second).changes} == {"rfm": True, "channel": False}
+    assert {change.scheme: change.redefined for change in compare(first, second).changes} == {
+        "rfm": True,
+        "channel": False,
+    }

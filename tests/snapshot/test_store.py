@@ -27,7 +27,9 @@ def contents(folder: Path) -> dict[str, bytes]:
     }
 
 
-def test_a_published_run_is_current_and_knows_its_rows_digests_and_files(store: SnapshotStore, publish: Publish) -> None:
+def test_a_published_run_is_current_and_knows_its_rows_digests_and_files(
+    store: SnapshotStore, publish: Publish
+) -> None:
     assert store.current() is None
     published = publish()
     run = store.current()
@@ -39,7 +41,9 @@ def test_a_published_run_is_current_and_knows_its_rows_digests_and_files(store: 
     assert not [path for path in store.folder.iterdir() if path.name.startswith(".draft")]
 
 
-def test_runs_come_newest_first_and_rollback_goes_back_one_by_one(store: SnapshotStore, publish: Publish) -> None:
+def test_runs_come_newest_first_and_rollback_goes_back_one_by_one(
+    store: SnapshotStore, publish: Publish
+) -> None:
     for run_id in (FIRST, SECOND, THIRD):
         publish(run_id)
     assert [run.run_id for run in store.runs()] == [THIRD, SECOND, FIRST]
@@ -50,7 +54,9 @@ def test_runs_come_newest_first_and_rollback_goes_back_one_by_one(store: Snapsho
     assert store.current().run_id == THIRD  # type: ignore[union-attr]
 
 
-def test_a_draft_that_fails_leaves_nothing_and_the_published_run_stays(store: SnapshotStore, publish: Publish) -> None:
+def test_a_draft_that_fails_leaves_nothing_and_the_published_run_stays(
+    store: SnapshotStore, publish: Publish
+) -> None:
     publish()
     before = contents(store.folder)
     with pytest.raises(ZeroDivisionError), store.lock(), store.begin(SECOND) as draft:
@@ -100,11 +106,15 @@ WRITER = """
 """
 
 
-def test_a_run_killed_in_the_middle_leaves_the_published_one_and_is_swept(store: SnapshotStore, publish: Publish) -> None:
+def test_a_run_killed_in_the_middle_leaves_the_published_one_and_is_swept(
+    store: SnapshotStore, publish: Publish
+) -> None:
     publish()
     before = contents(store.folder)
     with subprocess.Popen(
-        [sys.executable, "-c", textwrap.dedent(WRITER), str(store.folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        [sys.executable, "-c", textwrap.dedent(WRITER), str(store.folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
     ) as writer:
         assert writer.stdout is not None and writer.stdout.readline() == b"writing\n"
         with pytest.raises(SnapshotError, match=r"snapshot\.locked") as caught, store.lock():
@@ -126,7 +136,11 @@ def test_a_full_disk_while_writing_the_manifest_is_a_clear_error(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(SnapshotError, match="disk_full") as caught, store.lock(), store.begin(SECOND) as draft:
+    with (
+        pytest.raises(SnapshotError, match="disk_full") as caught,
+        store.lock(),
+        store.begin(SECOND) as draft,
+    ):
         fill(draft)
         monkeypatch.setattr(definitions.os, "fsync", full)
         draft.publish(manifest(SECOND))
@@ -161,7 +175,9 @@ def test_a_crash_between_rename_and_pointer_leaves_the_old_run_published(
     assert store.rollback(SECOND).verify().sound
 
 
-def test_pruning_keeps_the_groups_and_drops_only_profile_and_serving(store: SnapshotStore, publish: Publish) -> None:
+def test_pruning_keeps_the_groups_and_drops_only_profile_and_serving(
+    store: SnapshotStore, publish: Publish
+) -> None:
     for run_id in (FIRST, SECOND, THIRD):
         publish(run_id)
     store.rollback(SECOND)
@@ -249,7 +265,9 @@ def test_a_connection_reads_the_tables_of_its_run_and_nothing_else(
     (tmp_path / "secret.csv").write_text("a\n1\n")
     for serving in (True, False):
         con = run.connect(serving=serving)
-        rows = con.execute("SELECT segment FROM assignment WHERE scheme = 'rfm' ORDER BY customer_id").fetchall()
+        rows = con.execute(
+            "SELECT segment FROM assignment WHERE scheme = 'rfm' ORDER BY customer_id"
+        ).fetchall()
         assert rows == [("champions",), ("lost",), ("lost",), ("champions",)]
         assert con.execute("SELECT count(*) FROM profile JOIN quarantine ON true").fetchone() == (12,)
         for forbidden in (

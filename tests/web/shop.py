@@ -31,7 +31,12 @@ def build(folder: Path) -> Path:
             writer.writerow([*row, NAMES[place % 4], f"138{place:08d}", MANAGERS[place % 2]])
     sources = folder / "sources.yaml"
     text = sources.read_text(encoding="utf-8")
-    sources.write_text(text.replace("income: 年收入}", "income: 年收入, name: 姓名, phone: 手机, account_manager: 客户经理}"), encoding="utf-8")
+    sources.write_text(
+        text.replace(
+            "income: 年收入}", "income: 年收入, name: 姓名, phone: 手机, account_manager: 客户经理}"
+        ),
+        encoding="utf-8",
+    )
     for scheme in (folder / "schemes").glob("*.yaml"):
         if scheme.stem not in SCHEMES:
             scheme.unlink()

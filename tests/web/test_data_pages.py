@@ -54,7 +54,9 @@ def html(client: Client, path: str, status: int = 200) -> str:
 
 @pytest.mark.parametrize("path", PAGES)
 @pytest.mark.parametrize("role", ["viewer", "analyst", "sales", "segment_owner"])
-def test_every_page_opens_for_every_role_and_in_english(browse: Browse, shop: Path, role: str, path: str) -> None:
+def test_every_page_opens_for_every_role_and_in_english(
+    browse: Browse, shop: Path, role: str, path: str
+) -> None:
     client = browse(role, account_manager=MANAGERS[0])
     html(client, path)
     client.post("/language/", {"language": "en"})
@@ -72,7 +74,11 @@ def test_segment_sums_are_those_of_the_customers_in_scope(reader: Reader, scope:
     where, values = reader.scoped(scope)
     sql = f"SELECT seg_rfm, count(*), sum(revenue_12m) FROM profile WHERE {where} AND seg_rfm IS NOT NULL GROUP BY 1"
     expected = {name: (people, money) for name, people, money in reader.rows(sql, values)}
-    found = {row["segment"]: (row["customers"], row["revenue_12m"]) for row in segment_rows(reader, scope, rfm) if row["customers"]}
+    found = {
+        row["segment"]: (row["customers"], row["revenue_12m"])
+        for row in segment_rows(reader, scope, rfm)
+        if row["customers"]
+    }
     assert found == expected
 
 
@@ -89,7 +95,9 @@ def test_the_cells_counted_for_a_person_add_up_to_those_of_the_run(reader: Reade
     parts = [by_cell(Scope(account_manager=name)) for name in MANAGERS]
     whole = by_cell(EVERYONE)
     owned = {key: sum(part.get(key, 0) for part in parts) for key in whole}
-    managed = reader.value("SELECT count(*) FROM profile WHERE seg_rfm IS NOT NULL AND account_manager IS NULL")
+    managed = reader.value(
+        "SELECT count(*) FROM profile WHERE seg_rfm IS NOT NULL AND account_manager IS NULL"
+    )
     assert whole and sum(whole.values()) == sum(owned.values()) + managed
     assert all(owned[key] <= whole[key] for key in whole)
 
@@ -101,7 +109,9 @@ def test_the_rule_of_chosen_cells_matches_exactly_their_customers(browse: Browse
     grid = grid_of(manifest, "rfm")
     for cells in ([(5, 5), (5, 4), (4, 5)], [(1, 1)], [(x, 3) for x in range(1, 6)]):
         counted = reader.value(count_query(manifest, rule_of(manifest, grid.rule(cells))))
-        assert counted == sum(cell["customers"] for cell in _cells(reader, EVERYONE, grid) if cell["at"] in cells)
+        assert counted == sum(
+            cell["customers"] for cell in _cells(reader, EVERYONE, grid) if cell["at"] in cells
+        )
     page = html(browse("analyst"), "/rfm/?cells=55,54,45")
     assert "recency_days &lt;=" in page
 
@@ -114,12 +124,17 @@ def test_moves_are_those_of_the_comparison_of_two_runs(shop: Path) -> None:
         found = [{"scheme": scheme, **row} for row in moves(before, after, scheme)]
         assert sorted(map(str, found)) == sorted(map(str, expected))
         for row in found:
-            assert len(movers(before, after, scheme, (row["from_segment"], row["to_segment"]))) == row["customers"]
+            assert (
+                len(movers(before, after, scheme, (row["from_segment"], row["to_segment"])))
+                == row["customers"]
+            )
 
 
 def test_sales_find_and_open_only_their_own_customers(browse: Browse, reader: Reader) -> None:
     mine = reader.value("SELECT customer_id FROM profile WHERE account_manager = ? ORDER BY 1", [MANAGERS[0]])
-    other = reader.value("SELECT customer_id FROM profile WHERE account_manager = ? ORDER BY 1", [MANAGERS[1]])
+    other = reader.value(
+        "SELECT customer_id FROM profile WHERE account_manager = ? ORDER BY 1", [MANAGERS[1]]
+    )
     client = browse("sales", account_manager=MANAGERS[0])
     assert f"/customers/{mine}/" in html(client, f"/customers/?q={mine}")
     assert f"/customers/{other}/" not in html(client, f"/customers/?q={other}")
@@ -146,12 +161,16 @@ def test_contact_data_stay_masked_until_somebody_asks_with_a_reason(browse: Brow
     client.post("/customers/C007/unmask/", {"reason": " "})
     assert "13800000007" not in html(client, "/customers/C007/")
     client.post("/customers/C007/unmask/", {"reason": "回访"})
-    assert "13800000007" in html(client, "/customers/C007/") and "13800000008" not in html(client, "/customers/C008/")
+    assert "13800000007" in html(client, "/customers/C007/") and "13800000008" not in html(
+        client, "/customers/C008/"
+    )
     event = AuditEvent.objects.get(action="customer.unmasked")
     assert event.object_id == "C007" and event.details["reason"] == "回访"
 
 
-def test_names_and_phones_find_customers_only_for_those_who_may_see_them(browse: Browse, published: Path) -> None:
+def test_names_and_phones_find_customers_only_for_those_who_may_see_them(
+    browse: Browse, published: Path
+) -> None:
     marketer, viewer = browse("marketer"), browse("viewer")
     for text in ("kh", "kehu", "keh", "客户7", "138 0000 0007"):
         assert "/customers/C007/" in html(marketer, f"/customers/?sort=recent&q={quote(text)}"), text
@@ -162,10 +181,20 @@ def test_names_and_phones_find_customers_only_for_those_who_may_see_them(browse:
 def test_hostile_names_and_ids_do_no_harm(browse: Browse, reader: Reader) -> None:
     client = browse("administrator")
     for text in ("'; DROP TABLE profile; --", "<script>alert(1)</script>", "%00", "a" * 5000, "(((", "😀"):
-        assert "<script>alert(1)" not in html(client, f"/customers/?q={quote(text)}&page=-1&sort=x&in=a/b&in=rfm/x&cells=99,zz&grid=rfm")
-    for row in reader.dicts("SELECT customer_id FROM profile WHERE customer_id LIKE '%DROP%' OR customer_id LIKE '😀%'"):
+        assert "<script>alert(1)" not in html(
+            client, f"/customers/?q={quote(text)}&page=-1&sort=x&in=a/b&in=rfm/x&cells=99,zz&grid=rfm"
+        )
+    for row in reader.dicts(
+        "SELECT customer_id FROM profile WHERE customer_id LIKE '%DROP%' OR customer_id LIKE '😀%'"
+    ):
         html(client, f"/customers/{quote(row['customer_id'])}/")
-    for path in ("/rfm/?scheme=nope", "/migration/?from=../../etc", "/segments/?scheme=nope", "/segments/rfm/nope/", "/tiers/?scheme=%27"):
+    for path in (
+        "/rfm/?scheme=nope",
+        "/migration/?from=../../etc",
+        "/segments/?scheme=nope",
+        "/segments/rfm/nope/",
+        "/tiers/?scheme=%27",
+    ):
         html(client, path, 404)
     html(client, "/migration/?move=x:y&page=9999999")
     html(client, "/rfm/?cells=" + "55," * 3000)
@@ -177,7 +206,9 @@ def test_why_names_the_clauses_that_hold_and_a_change(browse: Browse, reader: Re
     assert schemes(reader)["rfm"].segment_title("champions") in page and "k-change" in page
 
 
-@pytest.mark.parametrize(("role", "personal", "shown"), [("analyst", "on", None), ("analyst", "", False), ("marketer", "on", True)])
+@pytest.mark.parametrize(
+    ("role", "personal", "shown"), [("analyst", "on", None), ("analyst", "", False), ("marketer", "on", True)]
+)
 def test_an_export_holds_the_members_and_personal_data_only_by_permission(
     browse: Browse, reader: Reader, role: str, personal: str, shown: bool | None
 ) -> None:
@@ -196,14 +227,23 @@ def test_an_export_holds_the_members_and_personal_data_only_by_permission(
         rows = list(csv.DictReader(file))
     ids = {row[0] for row in reader.rows("SELECT customer_id FROM profile WHERE seg_rfm = 'champions'")}
     assert len(rows) == result["rows"] == len(ids)
-    titles = {item["name"]: item["title"]["zh"] for item in reader.manifest.model_dump()["columns"] if item["privacy"] != "none"}
+    titles = {
+        item["name"]: item["title"]["zh"]
+        for item in reader.manifest.model_dump()["columns"]
+        if item["privacy"] != "none"
+    }
     assert any(titles[name] in rows[0] for name in titles if name != "customer_id") is shown
     assert AuditEvent.objects.get(action="export.created").details["personal"] is shown
 
 
 def test_viewers_and_sales_can_not_export(browse: Browse, shop: Path) -> None:
     for role in ("viewer", "sales"):
-        assert browse(role, account_manager=MANAGERS[0]).post("/segments/rfm/champions/export/", {"format": "csv"}).status_code == 403
+        assert (
+            browse(role, account_manager=MANAGERS[0])
+            .post("/segments/rfm/champions/export/", {"format": "csv"})
+            .status_code
+            == 403
+        )
 
 
 def test_the_first_scheme_is_shown_when_none_is_named(reader: Reader) -> None:

@@ -85,10 +85,19 @@ def test_a_newcomer_builds_a_nested_rule_and_saves_it_as_a_list(chromium: Any, s
 
 @pytest.mark.parametrize("language", ["zh-CN", "en-US"])
 @pytest.mark.parametrize("size", [(1440, 900), (390, 844)])
-def test_builder_lists_and_editor_are_accessible_and_fit(chromium: Any, site: Site, language: str, size: tuple[int, int]) -> None:
+def test_builder_lists_and_editor_are_accessible_and_fit(
+    chromium: Any, site: Site, language: str, size: tuple[int, int]
+) -> None:
     with visiting(chromium, site, language, size) as tab:
         tab.sign_in("administrator")
-        for path in ("/rules/", "/rules/?mode=text&rule=recency_dayz", "/audiences/", "/audiences/upload/", "/editor/", "/editor/schemes/rfm/"):
+        for path in (
+            "/rules/",
+            "/rules/?mode=text&rule=recency_dayz",
+            "/audiences/",
+            "/audiences/upload/",
+            "/editor/",
+            "/editor/schemes/rfm/",
+        ):
             tab.go(path)
             assert (path, tab.violations(), tab.overflow() > 0) == (path, [], False)
         assert [line for line in tab.complaints if "sendAbort" not in line] == []

@@ -35,7 +35,15 @@ OPERATORS: Mapping[str, tuple[str, ...]] = {
     "boolean": ("yes", "no", "empty", "filled"),
 }
 """Operators by the kind of a column, the usual one first."""
-VALUES_OF: Mapping[str, int] = {"between": 2, "in": MAX_VALUES, "not_in": MAX_VALUES, "empty": 0, "filled": 0, "yes": 0, "no": 0}
+VALUES_OF: Mapping[str, int] = {
+    "between": 2,
+    "in": MAX_VALUES,
+    "not_in": MAX_VALUES,
+    "empty": 0,
+    "filled": 0,
+    "yes": 0,
+    "no": 0,
+}
 """How many values an operator takes at most; one when it isn't named."""
 _KINDS = {"integer": "number", "number": "number", "money": "number", "decimal": "number", "text": "text",
           "date": "date", "timestamp": "date", "boolean": "boolean"}  # fmt: skip
@@ -126,7 +134,9 @@ def _tidy(node: Node, catalog: Catalog) -> Node | None:
         if fault(node, catalog):
             return None
         most = VALUES_OF.get(node.operator, 1)
-        return replace(node, values=tuple(_plain(value, node, catalog) for value in node.values if value.strip())[:most])
+        return replace(
+            node, values=tuple(_plain(value, node, catalog) for value in node.values if value.strip())[:most]
+        )
     if isinstance(node, Written):
         return node if node.text.strip() else None
     parts = tuple(kept for part in node.parts if (kept := _tidy(part, catalog)) is not None)
@@ -205,9 +215,12 @@ def _clause(clause: Clause) -> exp.Expr:
     if operator == "contains":
         return exp.Like(this=subject, expression=exp.Literal.string(f"%{values[0]}%"))
     if operator in ("since", "until"):
-        return (exp.GTE if operator == "since" else exp.LTE)(this=subject, expression=exp.Literal.string(values[0]))
+        return (exp.GTE if operator == "since" else exp.LTE)(
+            this=subject, expression=exp.Literal.string(values[0])
+        )
     ago = exp.Sub(
-        this=exp.column("as_of"), expression=exp.Interval(this=exp.Literal.string(values[0]), unit=exp.var("DAY"))
+        this=exp.column("as_of"),
+        expression=exp.Interval(this=exp.Literal.string(values[0]), unit=exp.var("DAY")),
     )
     return (exp.GTE if operator == "within" else exp.LT)(this=subject, expression=ago)
 
@@ -285,7 +298,11 @@ def _name(subject: exp.Expr, catalog: Catalog) -> str | None:
     if type(subject) is exp.Column:
         found = catalog.find(subject.name)
         return found.name if found else None
-    if type(subject) is exp.Anonymous and str(subject.this).lower() == "segment" and len(subject.expressions) == 1:
+    if (
+        type(subject) is exp.Anonymous
+        and str(subject.this).lower() == "segment"
+        and len(subject.expressions) == 1
+    ):
         name = SEGMENT + subject.expressions[0].name
         return name if kind_of(name, catalog) else None
     return None
@@ -336,7 +353,9 @@ def from_form(items: Iterable[tuple[str, str]]) -> Group:
 
 
 def _from_fields(
-    path: tuple[int, ...], fields: Mapping[tuple[int, ...], dict[str, list[str]]], children: Mapping[tuple[int, ...], set[int]]
+    path: tuple[int, ...],
+    fields: Mapping[tuple[int, ...], dict[str, list[str]]],
+    children: Mapping[tuple[int, ...], set[int]],
 ) -> Node | None:
     own = fields.get(path, {})
     if "g" in own or path in children or path == (0,):
@@ -364,7 +383,9 @@ def edited(root: Group, action: str, path: tuple[int, ...], new: Node | None = N
         if last >= len(node.parts):
             return node
         kept = list(node.parts)
-        kept[last : last + 1] = [kept[last], kept[last]] if action == "copy" else [] if action == "drop" else [kept[last]]
+        kept[last : last + 1] = (
+            [kept[last], kept[last]] if action == "copy" else [] if action == "drop" else [kept[last]]
+        )
         return replace(node, parts=tuple(kept))
 
     return _at(root, path[1:-1], change)

@@ -80,7 +80,9 @@ def pack_names() -> tuple[str, ...]:
 def load_pack(name: str) -> Pack:
     """The pack `name`. Raises ConfigError with the nearest name when there is none."""
     if name not in NAMES:
-        raise ConfigError("packs.unknown", name=name, nearest=nearest(name, NAMES) or NAMES[0], known=list(NAMES))
+        raise ConfigError(
+            "packs.unknown", name=name, nearest=nearest(name, NAMES) or NAMES[0], known=list(NAMES)
+        )
     folder = resources.files("kequn.packs") / "library" / name
     texts = {
         entry.name: entry.read_text(encoding="utf-8")

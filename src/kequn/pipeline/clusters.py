@@ -30,7 +30,9 @@ class Clustered:
     unavailable: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
-def clusters_for(running: Running, relation: str, catalog: Catalog, schemes: Mapping[str, Scheme]) -> Clustered:
+def clusters_for(
+    running: Running, relation: str, catalog: Catalog, schemes: Mapping[str, Scheme]
+) -> Clustered:
     """Fit and label every cluster scheme that this workspace can do; write the table `lineage`.
 
     `relation` is the profile with predictions, `catalog` its columns. A scheme whose libraries are missing is left out with
@@ -52,9 +54,13 @@ def clusters_for(running: Running, relation: str, catalog: Catalog, schemes: Map
         lacking = missing_libraries(method)
         if lacking:
             unavailable[name] = ("kequn[cluster]",)
-            running.warnings.append(KequnError("cluster.extra_missing", method=method, packages=list(lacking)))
+            running.warnings.append(
+                KequnError("cluster.extra_missing", method=method, packages=list(lacking))
+            )
             continue
-        result = fit_and_label(running.engine, relation, scheme, catalog, running.work("cluster"), _before(running, name))
+        result = fit_and_label(
+            running.engine, relation, scheme, catalog, running.work("cluster"), _before(running, name)
+        )
         running.warnings.extend(result.warnings)
         joined = f"profile_with_{name}"
         join_predictions(running.engine, joined, relation, result.relation, [result.column])
@@ -62,7 +68,9 @@ def clusters_for(running: Running, relation: str, catalog: Catalog, schemes: Map
     _write_lineage(running, results)
     running.clusters = {name: dict(result.manifest) for name, result in results.items()}
     left = {name: scheme for name, scheme in schemes.items() if name not in unavailable}
-    return Clustered(relation, with_groups(left, {n: r.segments for n, r in results.items()}), results, unavailable)
+    return Clustered(
+        relation, with_groups(left, {n: r.segments for n, r in results.items()}), results, unavailable
+    )
 
 
 def _before(running: Running, name: str) -> Before | None:

@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-STEPS = ("facts", "profile", "prediction", "cluster", "assignment", "audience", "portrait", "serving", "publish")
+STEPS = (
+    "facts",
+    "profile",
+    "prediction",
+    "cluster",
+    "assignment",
+    "audience",
+    "portrait",
+    "serving",
+    "publish",
+)
 Listener = Callable[[str, float], None]
 """Called with the step that begins and the share of the run done before it (0-1); may raise to cancel."""
 

@@ -15,8 +15,8 @@ from kequn.engine import Engine
 from kequn.language.typer import cast, column
 from kequn.profile.relation import Relation
 
-ROWS_PER_RANGE = 2_500_000
-"""Rows of the largest table a range should read: about 1 GB of hash tables, and fewer misses than one pass (docs/benchmarks.md)."""
+ROWS_PER_RANGE = 1_500_000
+"""Rows of the largest table a range should read: hash tables of well under 1 GB that mostly fit the caches (docs/benchmarks.md)."""
 
 
 @dataclass(frozen=True)

@@ -35,12 +35,16 @@ def customer_card(con: duckdb.DuckDBPyConnection, customer_id: str) -> dict[str,
     Returns `profile`, `segments` (one row per scheme with titles, since), `prediction`, `recommendations`, `orders`.
     """
     profile = find_customer(con, customer_id)
-    segments = _placed(con, customer_id) if has_table(con, "membership") else rows(
-        con,
-        "SELECT a.scheme, a.segment, a.sub_segment, a.since, a.rule_segment, s.title_zh, s.title_en, s.customers, s.share "
-        "FROM assignment AS a JOIN segment AS s ON s.scheme = a.scheme AND s.segment = a.segment "
-        "WHERE a.customer_id = ? ORDER BY a.scheme",
-        [customer_id],
+    segments = (
+        _placed(con, customer_id)
+        if has_table(con, "membership")
+        else rows(
+            con,
+            "SELECT a.scheme, a.segment, a.sub_segment, a.since, a.rule_segment, s.title_zh, s.title_en, s.customers, s.share "
+            "FROM assignment AS a JOIN segment AS s ON s.scheme = a.scheme AND s.segment = a.segment "
+            "WHERE a.customer_id = ? ORDER BY a.scheme",
+            [customer_id],
+        )
     )
     return {
         "customer_id": customer_id,
@@ -58,7 +62,9 @@ def _placed(con: duckdb.DuckDBPyConnection, customer_id: str) -> list[dict[str, 
     listed = rows(con, "SELECT * FROM segment") if found and has_table(con, "segment") else []
     known = {(row["scheme"], row["segment"]): row for row in listed}
     shown = []
-    for name in sorted(name.removeprefix("seg_") for name in (found[0] if found else {}) if name.startswith("seg_")):
+    for name in sorted(
+        name.removeprefix("seg_") for name in (found[0] if found else {}) if name.startswith("seg_")
+    ):
         own = known.get((name, found[0][f"seg_{name}"]), {})
         if found[0][f"seg_{name}"] is not None:
             place = {key: found[0][f"{short}_{name}"] for key, short in PLACE}

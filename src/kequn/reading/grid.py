@@ -56,8 +56,10 @@ class Grid:
         """
         wanted = sorted({tuple(cell) for cell in cells})
         for cell in wanted:
-            if not cell or len(cell) > len(self.axes) or any(
-                not 1 <= score <= axis.bins for score, axis in zip(cell, self.axes, strict=False)
+            if (
+                not cell
+                or len(cell) > len(self.axes)
+                or any(not 1 <= score <= axis.bins for score, axis in zip(cell, self.axes, strict=False))
             ):
                 raise ValueError(f"no such cell: {cell}")
         parts = []

@@ -62,7 +62,11 @@ def moves(
 
 
 def movers(
-    before: Snapshot, after: Snapshot, scheme: str, move: tuple[str | None, str | None], ids: pa.Table | None = None
+    before: Snapshot,
+    after: Snapshot,
+    scheme: str,
+    move: tuple[str | None, str | None],
+    ids: pa.Table | None = None,
 ) -> list[str]:
     """Ids of the customers who went from `move[0]` to `move[1]` (None = outside the scheme), in order."""
     sql = (
@@ -80,7 +84,9 @@ def customer_history(runs: Sequence[Snapshot], customer_id: str) -> list[dict[st
     with _database() as con:
         for run in by_as_of(runs):
             if run.has("assignment"):
-                sql = "SELECT scheme, segment FROM read_parquet($files) WHERE customer_id = $id ORDER BY scheme"
+                sql = (
+                    "SELECT scheme, segment FROM read_parquet($files) WHERE customer_id = $id ORDER BY scheme"
+                )
                 for row in rows(con, sql, {"files": _files(run, "assignment"), "id": customer_id}):
                     found.append({"run_id": run.run_id, "as_of": run.manifest.as_of, **row})
     return found
@@ -91,7 +97,11 @@ def _limit(ids: pa.Table | None) -> str:
 
 
 def _pair(before: Snapshot, after: Snapshot, scheme: str) -> dict[str, Any]:
-    return {"before": _files(before, "assignment", scheme), "after": _files(after, "assignment", scheme), "scheme": scheme}
+    return {
+        "before": _files(before, "assignment", scheme),
+        "after": _files(after, "assignment", scheme),
+        "scheme": scheme,
+    }
 
 
 def _files(run: Snapshot, table: str, scheme: str | None = None) -> list[str]:

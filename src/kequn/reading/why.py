@@ -91,7 +91,9 @@ def customer_row(
     sql = "SELECT scheme, segment, rule_segment FROM assignment WHERE customer_id = ?"
     assigned = rows(con, sql, [customer_id])
     row |= {f"seg_{item['scheme']}": item["segment"] for item in assigned}
-    row |= {f"cluster_{item['scheme']}": item["rule_segment"] for item in assigned}  # what clusters compile to
+    row |= {
+        f"cluster_{item['scheme']}": item["rule_segment"] for item in assigned
+    }  # what clusters compile to
     return row
 
 

@@ -61,7 +61,11 @@ def _gather(source: Source, lang: Lang) -> dict[str, Any]:
 
 def words() -> dict[str, dict[str, str]]:
     """The page's own words: {lang: {code without `report.`: text}}."""
-    own = {code.removeprefix(PAGE_WORDS): said for code, said in catalogue().items() if code.startswith(PAGE_WORDS)}
+    own = {
+        code.removeprefix(PAGE_WORDS): said
+        for code, said in catalogue().items()
+        if code.startswith(PAGE_WORDS)
+    }
     return {lang: {code: said[lang] for code, said in own.items()} for lang in LANGUAGES}
 
 

@@ -41,7 +41,9 @@ def write_report(snapshot: Snapshot, file: Path, lang: Lang = "zh") -> Path:
         file.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(file, page.encode())
     except OSError as error:
-        raise SnapshotError("report.cannot_write", file=str(file), detail=error.strerror or str(error)) from error
+        raise SnapshotError(
+            "report.cannot_write", file=str(file), detail=error.strerror or str(error)
+        ) from error
     return file
 
 
@@ -56,7 +58,9 @@ def render(content: Mapping[str, Any]) -> str:
         title=html.escape(f"{name} · {words['title']}"),
         policy=html.escape(_policy(library, script)),
         style=_part("report.css"),
-        noscript=html.escape(" · ".join(content["words"][each]["needs_script"] for each in content["languages"])),
+        noscript=html.escape(
+            " · ".join(content["words"][each]["needs_script"] for each in content["languages"])
+        ),
         data=as_json(content),
         library=library,
         script=script,
@@ -70,7 +74,9 @@ def as_json(value: Any) -> str:
 
 
 def _policy(*scripts: str) -> str:
-    hashes = " ".join(f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts)
+    hashes = " ".join(
+        f"'sha256-{base64.b64encode(hashlib.sha256(s.encode()).digest()).decode()}'" for s in scripts
+    )
     return (
         f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'"

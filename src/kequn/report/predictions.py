@@ -8,10 +8,30 @@ from typing import Any
 from kequn.report.source import Source, Text, known, plain, said, text
 
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "mae"})
-MEASURES = ("auc", "log_loss", "brier", "lift_10", "ndcg_10", "precision_10", "coverage", "mae", "gini", "rank_correlation", "top_share")
+MEASURES = (
+    "auc",
+    "log_loss",
+    "brier",
+    "lift_10",
+    "ndcg_10",
+    "precision_10",
+    "coverage",
+    "mae",
+    "gini",
+    "rank_correlation",
+    "top_share",
+)
 SHARES = frozenset({"precision_10", "coverage", "top_share"})
 OFFERS = 8
-SHOWN = ("p_alive", "expected_orders_12m", "expected_revenue_12m", "clv", "p_purchase_30d", "p_churn", "health_score")
+SHOWN = (
+    "p_alive",
+    "expected_orders_12m",
+    "expected_revenue_12m",
+    "clv",
+    "p_purchase_30d",
+    "p_churn",
+    "health_score",
+)
 LANGUAGE_COLON = {"zh": "：", "en": ": "}
 
 
@@ -37,10 +57,18 @@ def _card(source: Source, card: Mapping[str, Any]) -> dict[str, Any]:
         "window": str(quality["window"]) if quality.get("window") else None,
         "judged": bool(quality),
         "rival": _named(source, str(rival)) if rival else None,
-        "measures": [_measure(source, name, quality[name], baseline.get(name)) for name in MEASURES if _is_number(quality.get(name))],
+        "measures": [
+            _measure(source, name, quality[name], baseline.get(name))
+            for name in MEASURES
+            if _is_number(quality.get(name))
+        ],
         "reliability": quality.get("reliability") or [],
         "bands": [
-            {"title": _words(f"predict.band_{name}", name), "customers": band.get("customers"), "churn": band.get("churn")}
+            {
+                "title": _words(f"predict.band_{name}", name),
+                "customers": band.get("customers"),
+                "churn": band.get("churn"),
+            }
             for name, band in (quality.get("bands") or {}).items()
         ],
         "notes": [_note(source, note) for note in card.get("notes") or ()],
@@ -57,7 +85,10 @@ def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
         return {"ok": True, "text": said("predict.gate_ok", **fields)}
     words = said(code, **fields) if known(code) else said("report.gate", **fields)
     if "_gate_" in code:  # lifetime value names the count only
-        words = {lang: f"{words[lang]}{LANGUAGE_COLON[lang]}{said('report.gate', **fields)[lang]}" for lang in words}
+        words = {
+            lang: f"{words[lang]}{LANGUAGE_COLON[lang]}{said('report.gate', **fields)[lang]}"
+            for lang in words
+        }
     return {"ok": False, "text": words}
 
 
@@ -69,7 +100,13 @@ def _measure(source: Source, name: str, found: float, baseline: Any) -> dict[str
     if other is not None and model != other:
         better = (model < other) == (name in LOWER_IS_BETTER)
     kind = "money" if name == "mae" else ("percent" if name in SHARES else "measure")
-    return {"name": said(f"report.measure.{name}"), "kind": kind, "model": model, "baseline": other, "better": better}
+    return {
+        "name": said(f"report.measure.{name}"),
+        "kind": kind,
+        "model": model,
+        "baseline": other,
+        "better": better,
+    }
 
 
 def _is_number(value: Any) -> bool:
@@ -100,7 +137,11 @@ def _note(source: Source, note: Mapping[str, Any]) -> Text:
         fields["rate"] = f"{fields['rate']:.0%}"
     if "used" in fields:
         fields["used"] = _named(source, str(fields["used"]))
-    return said(str(note.get("code")), **fields) if known(str(note.get("code"))) else _words("", str(note.get("code")))
+    return (
+        said(str(note.get("code")), **fields)
+        if known(str(note.get("code")))
+        else _words("", str(note.get("code")))
+    )
 
 
 def _whole(value: Any) -> Any:
@@ -109,12 +150,20 @@ def _whole(value: Any) -> Any:
 
 def _by_segment(source: Source, scheme: str | None) -> dict[str, Any] | None:
     """Money summed, everything else averaged, per segment of `scheme`."""
-    columns = [c for c in source.manifest.get("prediction_columns") or () if c["type"] in ("money", "number", "integer")]
+    columns = [
+        c
+        for c in source.manifest.get("prediction_columns") or ()
+        if c["type"] in ("money", "number", "integer")
+    ]
     if not columns or scheme is None or not source.has("prediction"):
         return None
     there = source.columns("prediction")
-    columns = [c for c in columns if c["name"] in there and c["name"] in SHOWN] or [c for c in columns if c["name"] in there][:7]
-    sums = ", ".join(f'{"sum" if c["type"] == "money" else "avg"}(p."{c["name"]}") AS "{c["name"]}"' for c in columns)
+    columns = [c for c in columns if c["name"] in there and c["name"] in SHOWN] or [
+        c for c in columns if c["name"] in there
+    ][:7]
+    sums = ", ".join(
+        f'{"sum" if c["type"] == "money" else "avg"}(p."{c["name"]}") AS "{c["name"]}"' for c in columns
+    )
     found = {
         row["segment"]: row
         for row in source.rows(
@@ -127,7 +176,11 @@ def _by_segment(source: Source, scheme: str | None) -> dict[str, Any] | None:
         "scheme": source.scheme_title(scheme),
         "columns": [{"title": text(c.get("title"), c["name"]), "kind": _kind(c)} for c in columns],
         "rows": [
-            {"title": source.segment_title(scheme, name), "customers": found[name]["customers"], "values": [found[name][c["name"]] for c in columns]}
+            {
+                "title": source.segment_title(scheme, name),
+                "customers": found[name]["customers"],
+                "values": [found[name][c["name"]] for c in columns],
+            }
             for name in source.schemes[scheme]["segments"]
             if name in found
         ],
@@ -138,7 +191,11 @@ def _kind(column: Mapping[str, Any]) -> str:
     if column["type"] == "money":
         return "money"
     name = column["name"]
-    return "percent" if name.startswith(("p_", "prob")) or "probability" in name or name.endswith(("_share", "_rate")) else "number"
+    return (
+        "percent"
+        if name.startswith(("p_", "prob")) or "probability" in name or name.endswith(("_share", "_rate"))
+        else "number"
+    )
 
 
 def _offers(source: Source) -> list[dict[str, Any]]:

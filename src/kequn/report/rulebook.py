@@ -30,20 +30,40 @@ def _step(name: str) -> Text:
     return said(f"report.step.{name}") if name in STEPS else {"zh": name, "en": name}
 
 
-STEPS = frozenset({"facts", "profile", "prediction", "cluster", "assignment", "audience", "portrait", "serving", "publish"})
+STEPS = frozenset(
+    {"facts", "profile", "prediction", "cluster", "assignment", "audience", "portrait", "serving", "publish"}
+)
 
 
 def _rules(source: Source, name: str) -> list[dict[str, Any]]:
     """One line per segment: its title, and its rule as text or as code."""
     definition, kind = source.definition(name), source.schemes[name].get("kind")
     segments: Sequence[Mapping[str, Any]] = definition.get("segments") or ()
-    lines = [{"title": source.segment_title(name, str(s.get("id"))), **_rule(source, name, definition, kind, s, place)} for place, s in enumerate(segments)]
+    lines = [
+        {
+            "title": source.segment_title(name, str(s.get("id"))),
+            **_rule(source, name, definition, kind, s, place),
+        }
+        for place, s in enumerate(segments)
+    ]
     if definition.get("scope"):
-        lines.insert(0, {"title": said("report.scope"), "code": _filled(source, name, definition, str(definition["scope"]))})
+        lines.insert(
+            0,
+            {
+                "title": said("report.scope"),
+                "code": _filled(source, name, definition, str(definition["scope"])),
+            },
+        )
     if kind == "grid":
-        lines += [{"title": _axis_title(source, name, axis), "text": _scores(source, name, axis)} for axis in definition.get("axes") or ()]
+        lines += [
+            {"title": _axis_title(source, name, axis), "text": _scores(source, name, axis)}
+            for axis in definition.get("axes") or ()
+        ]
     if kind == "scorecard":
-        lines += [{"title": text(item.get("title"), str(item.get("id"))), "code": _points(item)} for item in definition.get("items") or ()]
+        lines += [
+            {"title": text(item.get("title"), str(item.get("id"))), "code": _points(item)}
+            for item in definition.get("items") or ()
+        ]
     otherwise = definition.get("otherwise")
     if otherwise:
         identity = otherwise.get("id") if isinstance(otherwise, Mapping) else otherwise
@@ -51,7 +71,14 @@ def _rules(source: Source, name: str) -> list[dict[str, Any]]:
     return lines
 
 
-def _rule(source: Source, name: str, definition: Mapping[str, Any], kind: str | None, segment: Mapping[str, Any], place: int) -> dict[str, Any]:
+def _rule(
+    source: Source,
+    name: str,
+    definition: Mapping[str, Any],
+    kind: str | None,
+    segment: Mapping[str, Any],
+    place: int,
+) -> dict[str, Any]:
     if kind == "rules" and segment.get("when"):
         return {"code": _filled(source, name, definition, " ".join(str(segment["when"]).split()))}
     if kind == "grid":
@@ -72,7 +99,11 @@ def _rule(source: Source, name: str, definition: Mapping[str, Any], kind: str | 
 
 def _filled(source: Source, name: str, definition: Mapping[str, Any], rule: str) -> str:
     """The rule with its parameters' values in brackets behind their names."""
-    values = {key: value for key, value in (definition.get("parameters") or {}).items() if not isinstance(value, Mapping)}
+    values = {
+        key: value
+        for key, value in (definition.get("parameters") or {}).items()
+        if not isinstance(value, Mapping)
+    }
     cuts = (source.manifest.get("cuts") or {}).get(name, {})
     for key in definition.get("parameters") or {}:
         cut = cuts.get(f"parameter.{key}")
@@ -98,7 +129,10 @@ def _scores(source: Source, name: str, axis: Mapping[str, Any]) -> Text:
     bands = bands_of(source, name, str(axis.get("id")), axis)
     bands = bands[::-1] if axis.get("better") == "low" else bands
     mark = {"zh": "；", "en": "; "}
-    return {lang: mark[lang].join(f"{score} = {band[lang]}" for score, band in enumerate(bands, 1)) for lang in mark}
+    return {
+        lang: mark[lang].join(f"{score} = {band[lang]}" for score, band in enumerate(bands, 1))
+        for lang in mark
+    }
 
 
 def bands_of(source: Source, scheme: str, key: str, declared: Mapping[str, Any]) -> list[Text]:
@@ -112,7 +146,11 @@ def bands_of(source: Source, scheme: str, key: str, declared: Mapping[str, Any])
         return []
     low, high = ("≤ {0}", "> {0}") if closed_above else ("< {0}", "≥ {0}")
     between = "> {0}, ≤ {1}" if closed_above else "≥ {0}, < {1}"
-    found = [low.format(values[0]), *(between.format(a, b) for a, b in itertools.pairwise(values)), high.format(values[-1])]
+    found = [
+        low.format(values[0]),
+        *(between.format(a, b) for a, b in itertools.pairwise(values)),
+        high.format(values[-1]),
+    ]
     return [{"zh": band.replace(", ", " 且 "), "en": band} for band in found]
 
 

@@ -13,10 +13,28 @@ from kequn.report.source import Source, Text, known, plain, said, share, text
 LIFTS = 6
 CANDIDATES = 120
 INGREDIENTS = frozenset(
-    {"gaps", "gap_sum_days", "gap_squares", "gap_std_days", "brand_revenue", "category_revenue", "list_total", "paid_total", "discount_total"}
+    {
+        "gaps",
+        "gap_sum_days",
+        "gap_squares",
+        "gap_std_days",
+        "brand_revenue",
+        "category_revenue",
+        "list_total",
+        "paid_total",
+        "discount_total",
+    }
 )
 """Columns that only exist for others to be computed from: they say nothing to a marketer."""
-MODEL_ORDER = ("transactional", "behavioural", "demographic", "psychographic", "geographic", "technographic", "firmographic")
+MODEL_ORDER = (
+    "transactional",
+    "behavioural",
+    "demographic",
+    "psychographic",
+    "geographic",
+    "technographic",
+    "firmographic",
+)
 CROSS_WITH = ("life_stage", "age_band", "transaction_type", "rfm")
 
 
@@ -27,7 +45,10 @@ def all_schemes(source: Source) -> list[dict[str, Any]]:
     by_scheme: dict[str, list[dict[str, Any]]] = {}
     for row in listed:
         by_scheme.setdefault(row["scheme"], []).append(row)
-    return [_scheme(source, name, by_scheme[name], measure) for name in sorted(by_scheme, key=lambda name: _place(source, name))]
+    return [
+        _scheme(source, name, by_scheme[name], measure)
+        for name in sorted(by_scheme, key=lambda name: _place(source, name))
+    ]
 
 
 def _place(source: Source, name: str) -> tuple[int, int, str]:
@@ -39,12 +60,19 @@ def _place(source: Source, name: str) -> tuple[int, int, str]:
 def _scheme(source: Source, name: str, rows: Sequence[Mapping[str, Any]], measure: str) -> dict[str, Any]:
     known = source.schemes.get(name, {})
     money = [row.get(measure) for row in rows]
-    whole = sum(value for value in money if value is not None) if any(value is not None for value in money) else None
+    whole = (
+        sum(value for value in money if value is not None)
+        if any(value is not None for value in money)
+        else None
+    )
     playbooks = known.get("playbooks") or {}
     segments = [
         {
             "id": row["segment"],
-            "title": {"zh": row.get("title_zh") or row["segment"], "en": row.get("title_en") or row["segment"]},
+            "title": {
+                "zh": row.get("title_zh") or row["segment"],
+                "en": row.get("title_en") or row["segment"],
+            },
             "owner": row.get("owner"),
             "customers": row["customers"],
             "share": row["share"] or 0.0,
@@ -77,8 +105,13 @@ def _portrait(source: Source, scheme: str, row: Mapping[str, Any]) -> list[dict[
     """What sets a segment apart, strongest first, varied so that one trait isn't told six times."""
     if not row["customers"] or not source.has("portrait"):
         return []
-    kinds = {c["name"]: _kind_of(c) for c in (*(source.manifest.get("columns") or ()), *(source.manifest.get("prediction_columns") or ()))}
-    candidates = [item for item in segment_portrait(source.con, scheme, row["segment"], CANDIDATES) if _tells(item)]
+    kinds = {
+        c["name"]: _kind_of(c)
+        for c in (*(source.manifest.get("columns") or ()), *(source.manifest.get("prediction_columns") or ()))
+    }
+    candidates = [
+        item for item in segment_portrait(source.con, scheme, row["segment"], CANDIDATES) if _tells(item)
+    ]
     chosen = _varied(candidates, kinds)
     return [
         {
@@ -120,14 +153,22 @@ def _kind_of(column: Mapping[str, Any]) -> str:
         return "money"
     if column.get("unit") == "share" or str(column["name"]).startswith("p_"):
         return "percent"
-    return "count" if column["type"] == "integer" else ("number" if column["type"] in ("number", "decimal") else "text")
+    return (
+        "count"
+        if column["type"] == "integer"
+        else ("number" if column["type"] in ("number", "decimal") else "text")
+    )
 
 
 def _dimension(source: Source, item: Mapping[str, Any]) -> Text:
     if item.get("title_zh") and item.get("title_en"):
         return {"zh": item["title_zh"], "en": item["title_en"]}
     name = item["dimension"]
-    return source.scheme_title(name.removeprefix("seg_")) if name.startswith("seg_") else source.column_title(name)
+    return (
+        source.scheme_title(name.removeprefix("seg_"))
+        if name.startswith("seg_")
+        else source.column_title(name)
+    )
 
 
 def _value(source: Source, dimension: str, value: object) -> Text:
@@ -184,7 +225,9 @@ def heat_map(source: Source) -> dict[str, Any] | None:
     }  # fmt: skip
 
 
-def _axis(source: Source, scheme: str, axis: str, declared: Mapping[str, Any], highest: int) -> dict[str, Any]:
+def _axis(
+    source: Source, scheme: str, axis: str, declared: Mapping[str, Any], highest: int
+) -> dict[str, Any]:
     from kequn.report.rulebook import bands_of
 
     bands = bands_of(source, scheme, axis, declared)
@@ -199,13 +242,19 @@ def _axis(source: Source, scheme: str, axis: str, declared: Mapping[str, Any], h
 
 def tiers(source: Source, schemes: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
     """The value tiers, best first; a tier that nobody is in is left out."""
-    found = next((s for s in schemes if s["name"] == "value_tier"), None) or next((s for s in schemes if s["kind"] == "tiers"), None)
+    found = next((s for s in schemes if s["name"] == "value_tier"), None) or next(
+        (s for s in schemes if s["kind"] == "tiers"), None
+    )
     if found is None:
         return None
-    filled = [{k: v for k, v in row.items() if k != "portrait"} for row in found["segments"] if row["customers"]]
+    filled = [
+        {k: v for k, v in row.items() if k != "portrait"} for row in found["segments"] if row["customers"]
+    ]
     if not filled:
         return None
-    columns = ((source.manifest.get("cuts") or {}).get(found["name"], {}).get("tiers") or {}).get("columns") or [None]
+    columns = ((source.manifest.get("cuts") or {}).get(found["name"], {}).get("tiers") or {}).get(
+        "columns"
+    ) or [None]
     return {
         "title": found["title"], "purpose": found["purpose"], "outside": found["outside"], "segments": filled,
         "ranked_by": source.column_title(columns[0]) if columns[0] else None,

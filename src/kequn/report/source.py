@@ -76,7 +76,11 @@ class Source:
 
     def _titles(self) -> dict[str, Any]:
         manifest = self.manifest
-        listed = [*(manifest.get("columns") or ()), *(manifest.get("unavailable") or ()), *(manifest.get("prediction_columns") or ())]
+        listed = [
+            *(manifest.get("columns") or ()),
+            *(manifest.get("unavailable") or ()),
+            *(manifest.get("prediction_columns") or ()),
+        ]
         return {item["name"]: item.get("title") for item in listed}
 
 

@@ -18,7 +18,9 @@ def figures(source: Source) -> dict[str, Any]:
     found = {name: plain(value) for name, value in overview(source.con).items() if name != "schemes"}
     names = source.columns("profile")
     if {"revenue_90d", "revenue_prev_90d"} <= set(names):
-        sums = source.rows("SELECT sum(revenue_90d) AS revenue_90d, sum(revenue_prev_90d) AS revenue_prev_90d FROM profile")[0]
+        sums = source.rows(
+            "SELECT sum(revenue_90d) AS revenue_90d, sum(revenue_prev_90d) AS revenue_prev_90d FROM profile"
+        )[0]
         found |= sums
     found["average_order_value"] = share(found.get("revenue"), found.get("orders"))
     found["active_share"] = share(found.get("active_90d"), found.get("customers"))
@@ -41,7 +43,9 @@ def deciles(source: Source) -> list[dict[str, Any]]:
 def spend_column(source: Source) -> str | None:
     """The measure of spend that the report ranks and sums by."""
     names = source.columns("profile")
-    filled = source.rows("SELECT count(revenue_12m) AS n FROM profile")[0]["n"] if "revenue_12m" in names else 0
+    filled = (
+        source.rows("SELECT count(revenue_12m) AS n FROM profile")[0]["n"] if "revenue_12m" in names else 0
+    )
     return "revenue_12m" if filled else ("monetary" if "monetary" in names else None)
 
 
@@ -73,7 +77,10 @@ def monthly(source: Source) -> dict[str, Any] | None:
         series[row["segment"]][row["month"]] = row["revenue"]
     order = [*(source.schemes[scheme]["segments"] if scheme else ()), ""]
     listed = [
-        {"title": _series_title(source, scheme, name), "values": [series[name].get(month, 0) for month in months]}
+        {
+            "title": _series_title(source, scheme, name),
+            "values": [series[name].get(month, 0) for month in months],
+        }
         for name in order
         if name in series
     ]
@@ -86,11 +93,19 @@ def _series_title(source: Source, scheme: str | None, segment: str) -> Text:
     return said("report.outside_scope" if scheme else "report.revenue")
 
 
-def findings(whole: dict[str, Any], tenths: list[dict[str, Any]], segments: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def findings(
+    whole: dict[str, Any], tenths: list[dict[str, Any]], segments: list[dict[str, Any]]
+) -> list[dict[str, Any]]:
     """What stands out, as {code, fields}: fields are {kind, value} for numbers (the page words them) or texts."""
     found: list[dict[str, Any]] = []
     if tenths:
-        found.append(_finding("top_decile", share=_percent(tenths[0]["share"]), rest=_percent(sum(row["share"] for row in tenths[5:]))))
+        found.append(
+            _finding(
+                "top_decile",
+                share=_percent(tenths[0]["share"]),
+                rest=_percent(sum(row["share"] for row in tenths[5:])),
+            )
+        )
     real = [row for row in segments if row["customers"] and row["revenue_share"] is not None]
     if len(real) > 1:
         best = max(real, key=lambda row: row["revenue_share"])
@@ -101,9 +116,19 @@ def findings(whole: dict[str, Any], tenths: list[dict[str, Any]], segments: list
     now, before = whole.get("revenue_90d"), whole.get("revenue_prev_90d")
     if now is not None and before:
         change = now / before - 1
-        found.append(_finding("trend_up" if change >= 0 else "trend_down", now=_money(now), change=_percent(abs(change))))
+        found.append(
+            _finding(
+                "trend_up" if change >= 0 else "trend_down", now=_money(now), change=_percent(abs(change))
+            )
+        )
     if whole.get("active_share") is not None:
-        found.append(_finding("active", share=_percent(whole["active_share"]), customers=_count(whole["customers"] - whole["active_90d"])))
+        found.append(
+            _finding(
+                "active",
+                share=_percent(whole["active_share"]),
+                customers=_count(whole["customers"] - whole["active_90d"]),
+            )
+        )
     return found
 
 
@@ -128,10 +153,17 @@ def attention(source: Source) -> list[dict[str, Any]]:
             if "segment" in fields:
                 fields["segment"] = source.segment_title(scheme, str(fields["segment"]))
             fields["scheme"] = source.scheme_title(scheme)
-        listed.append({"level": "warn", "text": said(code, **fields) if known(code) else said("report.unknown_warning", code=code)})
+        listed.append(
+            {
+                "level": "warn",
+                "text": said(code, **fields) if known(code) else said("report.unknown_warning", code=code),
+            }
+        )
     for code, times in seen.items():
         if times > SHOWN_NAMES:
-            listed.append({"level": "info", "text": said("report.more_warnings", code=code, more=times - SHOWN_NAMES)})
+            listed.append(
+                {"level": "info", "text": said("report.more_warnings", code=code, more=times - SHOWN_NAMES)}
+            )
     if empty:
         names = {lang: _enumerated([item[lang] for item in empty], lang) for lang in ("zh", "en")}
         listed.append({"level": "info", "text": said("report.empty_segments", count=len(empty), names=names)})
@@ -141,7 +173,11 @@ def attention(source: Source) -> list[dict[str, Any]]:
 def _standard_titles(fields: dict[str, Any]) -> dict[str, Text]:
     """Words for the tables and the column that a warning names."""
     table = TABLES.get(str(fields.get("table")))
-    found = {key: text(TABLES[fields[key]].title, fields[key]) for key in ("table", "other") if fields.get(key) in TABLES}
+    found = {
+        key: text(TABLES[fields[key]].title, fields[key])
+        for key in ("table", "other")
+        if fields.get(key) in TABLES
+    }
     if table and fields.get("column") in table.columns:
         found["column"] = text(table.columns[fields["column"]].title, fields["column"])
     return found
@@ -157,7 +193,13 @@ def _enumerated(names: list[str], lang: str) -> str:
 
 
 def _of_segment(code: str, row: dict[str, Any]) -> dict[str, Any]:
-    return _finding(code, segment=row["title"], customers=_count(row["customers"]), share=_percent(row["share"]), revenue_share=_percent(row["revenue_share"]))
+    return _finding(
+        code,
+        segment=row["title"],
+        customers=_count(row["customers"]),
+        share=_percent(row["share"]),
+        revenue_share=_percent(row["revenue_share"]),
+    )
 
 
 def _finding(code: str, **fields: Any) -> dict[str, Any]:

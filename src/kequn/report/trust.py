@@ -21,7 +21,9 @@ def seven_models(source: Source) -> list[dict[str, Any]]:
 
 
 def _model(source: Source, model: str, columns: Any, unavailable: Any) -> dict[str, Any]:
-    schemes = [source.scheme_title(name) for name, item in source.schemes.items() if item.get("model") == model]
+    schemes = [
+        source.scheme_title(name) for name, item in source.schemes.items() if item.get("model") == model
+    ]
     waiting = [
         {"title": source.scheme_title(name), "missing": [_wanted(source, item) for item in missing]}
         for name, missing in (source.manifest.get("schemes_unavailable") or {}).items()
@@ -30,8 +32,12 @@ def _model(source: Source, model: str, columns: Any, unavailable: Any) -> dict[s
     present = sum(1 for column in columns if column.get("model") == model)
     absent = [item for item in unavailable if item.get("model") == model]
     # what Kequn derives by itself (enriched_…) is nothing that a user could deliver
-    wanted = Counter(name for item in absent for name in item.get("missing") or () if name.partition(".")[0] in TABLES)
-    unlocks = [{"title": _standard(name), "features": features} for name, features in wanted.most_common(UNLOCKS)]
+    wanted = Counter(
+        name for item in absent for name in item.get("missing") or () if name.partition(".")[0] in TABLES
+    )
+    unlocks = [
+        {"title": _standard(name), "features": features} for name, features in wanted.most_common(UNLOCKS)
+    ]
     if not present and not unlocks:
         unlocks = [{"title": title, "features": None} for title in _feeding(model)]
     return {
@@ -43,7 +49,10 @@ def _model(source: Source, model: str, columns: Any, unavailable: Any) -> dict[s
 def _wanted(source: Source, name: str) -> Text:
     """A missing profile column, or a group of which one is needed (`a|b`)."""
     titles = [source.column_title(part) for part in name.split("|")]
-    return {lang: (" 或 " if lang == "zh" else " or ").join(title[lang] for title in titles) for lang in ("zh", "en")}
+    return {
+        lang: (" 或 " if lang == "zh" else " or ").join(title[lang] for title in titles)
+        for lang in ("zh", "en")
+    }
 
 
 def _standard(name: str) -> Text:
@@ -61,7 +70,9 @@ def _standard(name: str) -> Text:
 
 def _feeding(model: str) -> list[Text]:
     """The tables with most columns for a model."""
-    counts = Counter({name: sum(1 for c in table.columns.values() if c.model == model) for name, table in TABLES.items()})
+    counts = Counter(
+        {name: sum(1 for c in table.columns.values() if c.model == model) for name, table in TABLES.items()}
+    )
     return [text(TABLES[name].title, name) for name, columns in counts.most_common(3) if columns]
 
 
@@ -74,11 +85,23 @@ def quality(source: Source) -> dict[str, Any]:
         if not counts["read"] and not counts["kept"]:
             continue
         balanced = counts["read"] == counts["kept"] + counts["quarantined"] + counts["duplicates"]
-        tables.append({"title": text(TABLES[name].title if name in TABLES else None, name), **counts, "balanced": balanced})
+        tables.append(
+            {
+                "title": text(TABLES[name].title if name in TABLES else None, name),
+                **counts,
+                "balanced": balanced,
+            }
+        )
     return {
         "tables": tables,
-        "anonymous": {"orders": kept.get("anonymous_orders"), "amount": share(kept.get("anonymous_amount"), unit)},
-        "returned": {"orders": kept.get("returned_orders"), "amount": share(kept.get("returned_amount"), unit)},
+        "anonymous": {
+            "orders": kept.get("anonymous_orders"),
+            "amount": share(kept.get("anonymous_amount"), unit),
+        },
+        "returned": {
+            "orders": kept.get("returned_orders"),
+            "amount": share(kept.get("returned_amount"), unit),
+        },
         "rounding": str(kept.get("rounding", "0")),
         "reasons": _reasons(source),
         "attributes": _attributes(source),
@@ -89,7 +112,8 @@ def _reasons(source: Source) -> list[dict[str, Any]]:
     if not source.has("quarantine"):
         return []
     found = source.rows(
-        'SELECT "table", reason, count(*) AS rows FROM quarantine GROUP BY ALL ORDER BY rows DESC, "table", reason LIMIT ?', [REASONS]
+        'SELECT "table", reason, count(*) AS rows FROM quarantine GROUP BY ALL ORDER BY rows DESC, "table", reason LIMIT ?',
+        [REASONS],
     )
     return [
         {"table": text(TABLES[row["table"]].title if row["table"] in TABLES else None, str(row["table"])), "reason": _reason(str(row["reason"])),
@@ -112,7 +136,11 @@ def _attributes(source: Source) -> list[dict[str, Any]]:
     ][:ATTRIBUTES]  # fmt: skip
     if not wanted:
         return []
-    counts = source.rows("SELECT count(*) AS n, " + ", ".join(f'count("{c["name"]}") AS c{i}' for i, c in enumerate(wanted)) + " FROM profile")[0]
+    counts = source.rows(
+        "SELECT count(*) AS n, "
+        + ", ".join(f'count("{c["name"]}") AS c{i}' for i, c in enumerate(wanted))
+        + " FROM profile"
+    )[0]
     found = [
         {"title": text(c.get("title"), c["name"]), "known": counts[f"c{i}"], "share": share(counts[f"c{i}"], counts["n"]),
          "privacy": c.get("privacy")}

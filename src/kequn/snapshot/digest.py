@@ -96,7 +96,9 @@ def scheme_digests(files: Sequence[Path], known: Mapping[str, str] | None = None
                 break
             if file not in by_scheme.setdefault(found.min, []):
                 by_scheme[found.min].append(file)
-    if mixed or len({file for held in by_scheme.values() for file in held}) < sum(map(len, by_scheme.values())):
+    if mixed or len({file for held in by_scheme.values() for file in held}) < sum(
+        map(len, by_scheme.values())
+    ):
         return _sorted_digests(files, None, known)
     digests = {}
     for scheme, held in sorted(by_scheme.items()):
@@ -123,14 +125,19 @@ def _sorted_digests(files: Sequence[Path], only: str | None, known: Mapping[str,
 
     with duckdb.connect() as con:
         con.execute(f"CREATE VIEW members AS SELECT * FROM read_parquet({_listed(files)})")
-        names = [only] if only else [row[0] for row in con.execute("SELECT DISTINCT scheme FROM members").fetchall()]
+        names = (
+            [only]
+            if only
+            else [row[0] for row in con.execute("SELECT DISTINCT scheme FROM members").fetchall()]
+        )
         digests = {}
         for name in sorted(names):
             if name in known:
                 digests[name] = known[name]
                 continue
             found = con.sql(
-                "SELECT customer_id, segment FROM members WHERE scheme = ? ORDER BY customer_id, segment", params=[name]
+                "SELECT customer_id, segment FROM members WHERE scheme = ? ORDER BY customer_id, segment",
+                params=[name],
             )
             digests[name] = member_digest(found.to_arrow_reader(BATCH_ROWS))
     return digests

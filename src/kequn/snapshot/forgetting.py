@@ -168,7 +168,9 @@ def _own_rows(table: str, schema: pa.Schema, customer_id: str) -> Callable[[Any]
         tests.append(lambda part: pc.equal(part["customer_id"], customer_id))
     if table == "quarantine":
         # rather a refused row too many than one that still names them: the counts stay in the manifest
-        literal = customer_id.replace("\\E", "\\E\\\\E\\Q")  # Arrow's RE2 quotes with \Q…\E; re.escape writes what it refuses
+        literal = customer_id.replace(
+            "\\E", "\\E\\\\E\\Q"
+        )  # Arrow's RE2 quotes with \Q…\E; re.escape writes what it refuses
         pattern = f"(^|{_PARTS})\\Q{literal}\\E($|{_PARTS})"
         tests += [_matches(name, pattern) for name in ("key", "text") if name in schema.names]
     if not tests:

@@ -113,7 +113,9 @@ class Snapshot:
                 served = {row[0] for row in rows}
                 for table in sorted(served):
                     con.execute(f'CREATE VIEW "{table}" AS SELECT * FROM serving."{table}"')
-            allowed = ", ".join(_quoted(folder.resolve()) for folder in (self.folder, temp_directory) if folder)
+            allowed = ", ".join(
+                _quoted(folder.resolve()) for folder in (self.folder, temp_directory) if folder
+            )
             con.execute(f"SET allowed_directories = [{allowed}]")
             con.execute("SET enable_external_access = false")
             con.execute("SET lock_configuration = true")
@@ -139,7 +141,9 @@ class Snapshot:
         for name in sorted(set(recorded) & set(present)):
             (alike if present[name].stat().st_size == recorded[name].bytes else edited).append(name)
         found = file_records([present[name] for name in alike])
-        edited += [name for name, record in zip(alike, found, strict=True) if record.sha256 != recorded[name].sha256]
+        edited += [
+            name for name, record in zip(alike, found, strict=True) if record.sha256 != recorded[name].sha256
+        ]
         unexpected = tuple(sorted(set(present) - set(recorded) - {MANIFEST}))
         return Verification(missing, tuple(sorted(edited)), unexpected)
 

@@ -75,10 +75,15 @@ def build_serving(
         for table in COPIED:
             if present[table]:
                 files = _listed(present[table])
-                con.execute(f"CREATE TABLE {table} AS SELECT * FROM read_parquet({files}) ORDER BY customer_id")
+                con.execute(
+                    f"CREATE TABLE {table} AS SELECT * FROM read_parquet({files}) ORDER BY customer_id"
+                )
         if facts.get("orders"):
             _orders(con, facts, settings)
-        tables = [row[0] for row in con.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()]
+        tables = [
+            row[0]
+            for row in con.execute("SELECT table_name FROM duckdb_tables() WHERE NOT temporary").fetchall()
+        ]
         return {table: _scalar(con, f'SELECT count(*) FROM "{table}"') for table in sorted(tables)}
 
 
@@ -86,7 +91,8 @@ def _profile(con: duckdb.DuckDBPyConnection, profile: Sequence[Path], assignment
     """The tables `profile` and `membership`, rows of both in the order of customer_id, and the view `assignment`."""
     source = f"read_parquet({_listed(profile)})"
     unsorted = _scalar(
-        con, f"SELECT count(*) FROM (SELECT customer_id, lag(customer_id) OVER () AS last FROM {source}) WHERE last >= customer_id"
+        con,
+        f"SELECT count(*) FROM (SELECT customer_id, lag(customer_id) OVER () AS last FROM {source}) WHERE last >= customer_id",
     )
     if unsorted:
         con.execute(f"CREATE TEMP TABLE sorted_profile AS SELECT * FROM {source} ORDER BY customer_id")
@@ -117,11 +123,16 @@ def _beside(con: duckdb.DuckDBPyConnection, scheme: str, place: int, assignment:
     files = [file for file in assignment if file.name.startswith(f"{scheme}-")] or assignment
     columns = "customer_id AS member, segment, sub_segment, since, rule_segment"
     rows = f"(SELECT {columns} FROM read_parquet({_listed(files)}) WHERE scheme = {_quoted(scheme)})"
-    differs = "SELECT count(*) FROM ids POSITIONAL JOIN {} AS other WHERE ids.customer_id IS DISTINCT FROM other.{}"
+    differs = (
+        "SELECT count(*) FROM ids POSITIONAL JOIN {} AS other WHERE ids.customer_id IS DISTINCT FROM other.{}"
+    )
     if not _scalar(con, differs.format(rows, "member")):
         return rows
     name = f"beside_{place}"
-    for order in ("", " ORDER BY ids.customer_id"):  # the join mostly keeps the order; sorting is the slower way
+    for order in (
+        "",
+        " ORDER BY ids.customer_id",
+    ):  # the join mostly keeps the order; sorting is the slower way
         con.execute(
             f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT ids.customer_id AS id, other.* "
             f"FROM ids LEFT JOIN {rows} AS other ON ids.customer_id = other.member{order}"
@@ -177,7 +188,9 @@ def _segment_by_manager(con: duckdb.DuckDBPyConnection, facts: Mapping[str, Sequ
     con.execute("DROP TABLE temp.values_by_id")
 
 
-def _orders(con: duckdb.DuckDBPyConnection, facts: Mapping[str, Sequence[Path]], settings: ServingSettings) -> None:
+def _orders(
+    con: duckdb.DuckDBPyConnection, facts: Mapping[str, Sequence[Path]], settings: ServingSettings
+) -> None:
     """The table `orders`; grain: one row per order of a known customer before `as_of`."""
     columns = _columns(con, facts["orders"])
     lines, products = facts.get("order_lines", ()), facts.get("products", ())
@@ -194,13 +207,20 @@ def _orders(con: duckdb.DuckDBPyConnection, facts: Mapping[str, Sequence[Path]],
             counted.append("arg_max(product_id, amount * 100000 - line_no) AS main_product_id")
             shown.append("c.main_product_id")
             if named:
-                shown += [f"m.{name} AS main_product" if name == "name" else f"m.{name} AS main_category" for name in named]
-                joins = f" LEFT JOIN read_parquet({_listed(products)}) AS m ON m.product_id = c.main_product_id"
+                shown += [
+                    f"m.{name} AS main_product" if name == "name" else f"m.{name} AS main_category"
+                    for name in named
+                ]
+                joins = (
+                    f" LEFT JOIN read_parquet({_listed(products)}) AS m ON m.product_id = c.main_product_id"
+                )
         joins = (
             f" LEFT JOIN (SELECT {', '.join(counted)} FROM read_parquet({_listed(lines)}) GROUP BY order_id) AS c"
             f" ON c.order_id = o.order_id{joins}"
         )
-    before = f" AND o.ordered_at < DATE '{settings.as_of}'" if settings.as_of and "ordered_at" in columns else ""
+    before = (
+        f" AND o.ordered_at < DATE '{settings.as_of}'" if settings.as_of and "ordered_at" in columns else ""
+    )
     order = ", ".join(f"o.{name}" for name in ("customer_id", "ordered_at", "order_id") if name in columns)
     con.execute(
         f"CREATE TABLE orders AS SELECT {', '.join(shown)} FROM read_parquet({_listed(facts['orders'])}) AS o{joins} "
@@ -244,7 +264,10 @@ def drop_customer(serving: Path, customer_id: str, out: Path, pointers: Sequence
             for table, columns in tables.items()
         }
         if not any(
-            test and con.execute(f'SELECT 1 FROM old."{table}" WHERE {test} LIMIT 1', {"id": customer_id}).fetchone()
+            test
+            and con.execute(
+                f'SELECT 1 FROM old."{table}" WHERE {test} LIMIT 1', {"id": customer_id}
+            ).fetchone()
             for table, test in tests.items()
         ):
             return False
@@ -253,12 +276,18 @@ def drop_customer(serving: Path, customer_id: str, out: Path, pointers: Sequence
             con.execute(f"ATTACH {_quoted(part)} AS new")
             for table, columns in tables.items():
                 cleared = [name for name in pointers if name in columns]
-                shown = f" REPLACE ({', '.join(f'nullif({name}, $id) AS {name}' for name in cleared)})" if cleared else ""
-                where = ' WHERE customer_id <> $id' if "customer_id" in columns else ""
+                shown = (
+                    f" REPLACE ({', '.join(f'nullif({name}, $id) AS {name}' for name in cleared)})"
+                    if cleared
+                    else ""
+                )
+                where = " WHERE customer_id <> $id" if "customer_id" in columns else ""
                 given = {"id": customer_id} if shown or where else None
                 con.execute(f'CREATE TABLE new."{table}" AS SELECT *{shown} FROM old."{table}"{where}', given)
             con.execute("USE new")
-            for view in con.execute("SELECT sql FROM duckdb_views() WHERE database_name = 'old' AND NOT internal").fetchall():
+            for view in con.execute(
+                "SELECT sql FROM duckdb_views() WHERE database_name = 'old' AND NOT internal"
+            ).fetchall():
                 con.execute(view[0])
             con.execute("USE memory")
             con.execute("DETACH new")
@@ -296,7 +325,9 @@ def _database(path: Path, settings: ServingSettings) -> Iterator[duckdb.DuckDBPy
         con.execute(f"SET memory_limit = {_quoted(settings.memory_limit)}")
         if settings.threads:
             con.execute(f"SET threads = {int(settings.threads)}")
-        con.execute(f"SET temp_directory = {_quoted(settings.temp_directory or path.with_name(f'{path.name}.spill'))}")
+        con.execute(
+            f"SET temp_directory = {_quoted(settings.temp_directory or path.with_name(f'{path.name}.spill'))}"
+        )
         con.execute("SET TimeZone = 'UTC'")
         yield con
         con.execute("CHECKPOINT")

@@ -1,10 +1,10 @@
 """The folder of runs: write aside, publish, roll back, prune, sweep. One writer at a time.
 
-    <folder>/CURRENT              the published run, the only pointer
-    <folder>/<run_id>/            a complete run
-    <folder>/.draft-<run_id>/     a run that is being written (or that died)
-    <folder>/.forget-<run_id>/    files that replace those of a run (see `forgetting`)
-    <folder>/.lock                held by the one process that writes
+<folder>/CURRENT              the published run, the only pointer
+<folder>/<run_id>/            a complete run
+<folder>/.draft-<run_id>/     a run that is being written (or that died)
+<folder>/.forget-<run_id>/    files that replace those of a run (see `forgetting`)
+<folder>/.lock                held by the one process that writes
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class SnapshotStore:
         try:
             with contextlib.suppress(OSError):  # only a courtesy to whoever finds the lock taken
                 now = dt.datetime.now(dt.UTC).isoformat(timespec="seconds")
-                holder.write_text(json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now}))
+                holder.write_text(
+                    json.dumps({"pid": os.getpid(), "host": socket.gethostname(), "since": now})
+                )
             yield
         finally:
             self._lock.release()
@@ -111,14 +113,20 @@ class SnapshotStore:
         with self.lock(), _disk(self.folder):
             if run_id is None:
                 present = self._pointer()
-                older = [run for run in self.runs() if not run.manifest.pruned and (present is None or run.run_id < present)]
+                older = [
+                    run
+                    for run in self.runs()
+                    if not run.manifest.pruned and (present is None or run.run_id < present)
+                ]
                 if not older:
                     raise SnapshotError("snapshot.no_earlier_run", run_id=present or "-")
                 target = older[0]
             else:
                 target = self.snapshot(run_id)
             if target.manifest.pruned:
-                raise SnapshotError("snapshot.pruned", run_id=target.run_id, table="profile", known=list(target.tables))
+                raise SnapshotError(
+                    "snapshot.pruned", run_id=target.run_id, table="profile", known=list(target.tables)
+                )
             checked = target.verify()
             if not checked.sound:
                 raise SnapshotError(
@@ -140,7 +148,9 @@ class SnapshotStore:
             present = self._pointer()
             for run in self.runs()[keep:]:
                 heavy = [run.folder / "profile", run.folder / SERVING]
-                if run.run_id == present or (run.manifest.pruned and not any(path.exists() for path in heavy)):
+                if run.run_id == present or (
+                    run.manifest.pruned and not any(path.exists() for path in heavy)
+                ):
                     continue
                 kept = {
                     name: record
@@ -267,7 +277,10 @@ class Draft:
             _sync(paths)
             names = [path.relative_to(self.path).as_posix() for path in paths]
             files = dict(zip(names, file_records(paths), strict=True))
-            rows = {table: _rows(self.files(table)) for table in sorted({name.split("/")[0] for name in names if "/" in name})}
+            rows = {
+                table: _rows(self.files(table))
+                for table in sorted({name.split("/")[0] for name in names if "/" in name})
+            }
             complete = manifest.model_copy(
                 update={
                     "files": files,
@@ -278,7 +291,9 @@ class Draft:
             write_manifest(self.path, complete)
             for folder in {path.parent for path in paths} | {self.path}:
                 sync_folder(folder)
-            pointer = store / f".{CURRENT}.part"  # written before the rename: from here on nothing needs space
+            pointer = (
+                store / f".{CURRENT}.part"
+            )  # written before the rename: from here on nothing needs space
             pointer.write_bytes(f"{self.run_id}\n".encode())
             _sync([pointer])
             self.path.rename(final)
@@ -337,7 +352,9 @@ def _disk(folder: Path) -> Iterator[None]:
         if error.errno in _FULL:
             raise _full(folder, error) from error
         reason = error.strerror or str(error)
-        raise SnapshotError("snapshot.disk", folder=str(folder), file=str(error.filename or "-"), reason=reason) from error
+        raise SnapshotError(
+            "snapshot.disk", folder=str(folder), file=str(error.filename or "-"), reason=reason
+        ) from error
 
 
 def _full(folder: Path, error: OSError) -> SnapshotError:
@@ -345,7 +362,9 @@ def _full(folder: Path, error: OSError) -> SnapshotError:
         free = shutil.disk_usage(folder).free // 1_000_000
     except OSError:
         free = 0
-    return SnapshotError("snapshot.disk_full", folder=str(folder), free_mb=free, file=str(error.filename or "-"))
+    return SnapshotError(
+        "snapshot.disk_full", folder=str(folder), free_mb=free, file=str(error.filename or "-")
+    )
 
 
 __all__ = ["CURRENT", "Draft", "SnapshotStore"]

@@ -18,7 +18,16 @@ from kequn.web.serving import Reader
 
 PER_PAGE = 25
 DEEPEST = 400  # pages that one may leaf through; deeper needs a filter
-WANTED = ("name", "company", "city", "account_manager", "recency_days", "frequency", "monetary", "revenue_12m")
+WANTED = (
+    "name",
+    "company",
+    "city",
+    "account_manager",
+    "recency_days",
+    "frequency",
+    "monetary",
+    "revenue_12m",
+)
 SORTS = {
     "value": ("revenue_12m", "monetary", "frequency"),
     "recent": ("recency_days",),
@@ -74,7 +83,9 @@ class Found:
         return self.first + len(self.rows) - 1 if self.rows else 0
 
 
-def find(request: HttpRequest, filters: Filters, *, page: int = 1, sort: str = "value", scheme: str = "") -> Found:
+def find(
+    request: HttpRequest, filters: Filters, *, page: int = 1, sort: str = "value", scheme: str = ""
+) -> Found:
     """A page of the customers that fit, within the scope of the person who asks."""
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
     there = reader.columns("profile")
@@ -154,12 +165,19 @@ def _by_pinyin(reader: Reader, text: str) -> str:
     signs = remembered(reader, "name_signs", lambda: _signs(reader))
     letters = text.lower().replace("'", "")
     ways = [[[(letter, True)] for letter in letters]] if len(letters) <= 4 else []
-    ways += [[[item] for item in way] for way in _syllables(letters, frozenset(s for all_ in signs.values() for s in all_))]
+    ways += [
+        [[item] for item in way]
+        for way in _syllables(letters, frozenset(s for all_ in signs.values() for s in all_))
+    ]
     patterns = []
     for way in ways[:8]:
         classes = []
         for ((sound, initial),) in way:
-            fitting = [sign for sign, sounds in signs.items() if any(s.startswith(sound) if initial else s == sound for s in sounds)]
+            fitting = [
+                sign
+                for sign, sounds in signs.items()
+                if any(s.startswith(sound) if initial else s == sound for s in sounds)
+            ]
             if not fitting:
                 break
             classes.append(f"[{''.join(map(re.escape, fitting))}]")
@@ -190,6 +208,8 @@ def _syllables(letters: str, known: frozenset[str]) -> list[list[tuple[str, bool
 
 def _signs(reader: Reader) -> Mapping[str, frozenset[str]]:
     """Each character of the names in the run with the ways it sounds."""
-    rows = reader.rows("SELECT DISTINCT unnest(string_split(name, '')) FROM profile WHERE name IS NOT NULL LIMIT 8000")
+    rows = reader.rows(
+        "SELECT DISTINCT unnest(string_split(name, '')) FROM profile WHERE name IS NOT NULL LIMIT 8000"
+    )
     signs = [row[0] for row in rows if row[0] and "\u4e00" <= row[0] <= "\u9fff"]
     return {sign: frozenset(pinyin(sign, style=Style.NORMAL, heteronym=True)[0]) for sign in signs}

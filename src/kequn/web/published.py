@@ -89,7 +89,10 @@ def _schemes(reader: Reader) -> dict[str, SchemeInfo]:
         about = declared.get(name, {})
         titles = about.get("segment_titles") or {}
         ids = list(about.get("segments") or titles) or [
-            row[0] for row in reader.rows(f"SELECT DISTINCT segment FROM {AGGREGATES} WHERE scheme = ? ORDER BY 1", [name])
+            row[0]
+            for row in reader.rows(
+                f"SELECT DISTINCT segment FROM {AGGREGATES} WHERE scheme = ? ORDER BY 1", [name]
+            )
         ]
         found[name] = SchemeInfo(
             name, worded(about.get("title"), name), about.get("kind", ""), worded(about.get("purpose")),
@@ -145,7 +148,11 @@ def segment_rows(reader: Reader, scope: Scope, scheme: SchemeInfo) -> list[dict[
     found = {row["segment"]: row for row in reader.dicts(sql, [scheme.name, *values])}
     total = sum(row["customers"] for row in found.values())
     worth = sum(row[money[0]] or 0 for row in found.values()) if money else 0
-    owned = None if scope.everyone or scope.account_manager else {s for name, s in scope.segments if name == scheme.name}
+    owned = (
+        None
+        if scope.everyone or scope.account_manager
+        else {s for name, s in scope.segments if name == scheme.name}
+    )
     rows = []
     for name, words in scheme.segments:
         if owned is not None and name not in owned:
@@ -165,7 +172,11 @@ def segment_rows(reader: Reader, scope: Scope, scheme: SchemeInfo) -> list[dict[
 def money_columns(reader: Reader) -> list[str]:
     """The sums that the run's aggregates hold, the one to weigh segments by first."""
     there = reader.columns(AGGREGATES)
-    return [name for name in ("revenue_12m", "revenue_365d", "monetary", "revenue_90d", "profit_12m", "clv_12m") if name in there]
+    return [
+        name
+        for name in ("revenue_12m", "revenue_365d", "monetary", "revenue_90d", "profit_12m", "clv_12m")
+        if name in there
+    ]
 
 
 def totals(reader: Reader, scope: Scope) -> dict[str, Any]:
@@ -216,5 +227,7 @@ def personal_columns(reader: Reader) -> frozenset[str]:
     named = {"name", "phone", "email", "birth_date"}
     columns = reader.columns("profile")
     return frozenset(
-        name for name in columns if name != "customer_id" and declared.get(name, "personal" if name in named else "none") != "none"
+        name
+        for name in columns
+        if name != "customer_id" and declared.get(name, "personal" if name in named else "none") != "none"
     )

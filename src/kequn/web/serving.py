@@ -56,7 +56,9 @@ class _Handle:
     cursors: threading.local = field(default_factory=threading.local)
     catalogue: dict[str, dict[str, str]] = field(default_factory=dict)
     manifest: Manifest | None = None
-    known: dict[str, Any] = field(default_factory=dict)  # what pages worked out from the whole run, kept as long as it
+    known: dict[str, Any] = field(
+        default_factory=dict
+    )  # what pages worked out from the whole run, kept as long as it
 
     def cursor(self) -> duckdb.DuckDBPyConnection:
         """This thread's cursor."""
@@ -249,7 +251,9 @@ class Serving:
         connection = duckdb.connect(config={"threads": 1, "memory_limit": self.memory_limit})
         try:
             connection.execute("SET temp_directory = ''")
-            connection.execute("ATTACH '{}' AS serving (READ_ONLY)".format(str(folder / SERVING).replace("'", "''")))
+            connection.execute(
+                "ATTACH '{}' AS serving (READ_ONLY)".format(str(folder / SERVING).replace("'", "''"))
+            )
             _load_small(connection, folder)
             connection.execute("SET enable_external_access = false")
         except duckdb.Error as error:

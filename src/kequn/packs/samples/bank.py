@@ -32,17 +32,31 @@ class Branch:
         """One customer with all rows."""
         world = self.world
         firm = world.chance(0.12)
-        name = f"{person.name[0]}氏{world.pick(('五金', '食品', '餐饮', '服装', '物流'))}经营部" if firm else person.name
+        name = (
+            f"{person.name[0]}氏{world.pick(('五金', '食品', '餐饮', '服装', '物流'))}经营部"
+            if firm
+            else person.name
+        )
         self.customers.append((person.id, "企业" if firm else "个人", name, "" if firm else person.gender, "" if firm else person.birth,
             person.province, person.city, person.tier, "" if firm else person.married, "" if firm else person.household,
             "" if firm else person.children, "" if firm else person.education, person.income, f"{person.since} 09:30:00", world.pick(MANAGERS)))  # fmt: skip
         self._account(person, firm)
         self._pay(person)
         for product, _, kind in PRODUCTS:
-            if world.chance({"存款": 0.55, "理财": 0.28, "基金": 0.2, "信用卡": 0.45, "贷款": 0.16, "保险": 0.15}[kind]):
+            if world.chance(
+                {"存款": 0.55, "理财": 0.28, "基金": 0.2, "信用卡": 0.45, "贷款": 0.16, "保险": 0.15}[kind]
+            ):
                 begin = world.day(START - timedelta(days=700), END - timedelta(days=30))
                 ends = begin + timedelta(days=365 * world.pick((1, 2, 3, 5)))
-                self.holdings.append((person.id, product, begin, ends if kind in ("理财", "保险") or product == "B02" else "", int(world.between(5, 300)) * 1_000))
+                self.holdings.append(
+                    (
+                        person.id,
+                        product,
+                        begin,
+                        ends if kind in ("理财", "保险") or product == "B02" else "",
+                        int(world.between(5, 300)) * 1_000,
+                    )
+                )
 
     def _account(self, person: Person, firm: bool) -> None:
         world = self.world
@@ -74,7 +88,15 @@ class Branch:
             for _ in range(3 if steady else world.count(3)):
                 moment = world.moment(month + timedelta(days=int(world.between(0, 28))))
                 channel = world.weighted((("App", 60), ("网站", 20), ("门店", 20)))
-                self.payments.append((f"T{len(self.payments) + 1:06d}", person.id, moment, round(level * world.between(0.8, 1.2), 2), channel))
+                self.payments.append(
+                    (
+                        f"T{len(self.payments) + 1:06d}",
+                        person.id,
+                        moment,
+                        round(level * world.between(0.8, 1.2), 2),
+                        channel,
+                    )
+                )
 
 
 def write(folder: Path) -> None:
@@ -82,9 +104,46 @@ def write(folder: Path) -> None:
     branch = Branch()
     world = World(8)
     for number in range(1, CUSTOMERS + 1):
-        branch.open(world.person(number, "K", female=0.5, ages=((20, 18), (30, 27), (40, 24), (50, 18), (60, 13))))
-    write_csv(folder / "客户.csv", ("客户号", "客户类型", "姓名", "性别", "出生日期", "省份", "城市", "城市等级", "婚姻状况", "家庭人数", "子女数", "学历", "年收入", "开户时间", "客户经理"), branch.customers)
-    write_csv(folder / "账户月报.csv", ("客户号", "月份", "管理资产", "余额", "信用分", "报表完整", "已风评", "风险等级", "收益率", "有担保"), branch.accounts)
+        branch.open(
+            world.person(number, "K", female=0.5, ages=((20, 18), (30, 27), (40, 24), (50, 18), (60, 13)))
+        )
+    write_csv(
+        folder / "客户.csv",
+        (
+            "客户号",
+            "客户类型",
+            "姓名",
+            "性别",
+            "出生日期",
+            "省份",
+            "城市",
+            "城市等级",
+            "婚姻状况",
+            "家庭人数",
+            "子女数",
+            "学历",
+            "年收入",
+            "开户时间",
+            "客户经理",
+        ),
+        branch.customers,
+    )
+    write_csv(
+        folder / "账户月报.csv",
+        (
+            "客户号",
+            "月份",
+            "管理资产",
+            "余额",
+            "信用分",
+            "报表完整",
+            "已风评",
+            "风险等级",
+            "收益率",
+            "有担保",
+        ),
+        branch.accounts,
+    )
     write_csv(folder / "消费流水.csv", ("流水号", "客户号", "交易时间", "金额", "渠道"), branch.payments)
     write_excel(folder / "产品.xlsx", "产品", ("产品编号", "产品名称", "产品类别"), PRODUCTS)
     write_csv(folder / "产品持有.csv", ("客户号", "产品编号", "起始日", "到期日", "金额"), branch.holdings)

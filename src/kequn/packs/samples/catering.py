@@ -18,7 +18,12 @@ MENU = [
     ("F09", "桂花酒酿", "甜品", 18), ("F10", "酸梅汤", "饮品", 12), ("F11", "烤串拼盘", "夜宵", 58), ("F12", "小龙虾", "夜宵", 128),
 ]  # fmt: skip
 STORES = ("人民路店", "大学城店", "万达店", "火车站店")
-HABITS = {"lunch": (11, 12, 12, 13), "dinner": (17, 18, 18, 19, 20), "late": (21, 22, 22), "weekend": (17, 18, 19)}
+HABITS = {
+    "lunch": (11, 12, 12, 13),
+    "dinner": (17, 18, 18, 19, 20),
+    "late": (21, 22, 22),
+    "weekend": (17, 18, 19),
+}
 GOOD = ("味道稳定，还会再来", "上菜快，服务好", "环境干净，适合聚会")
 BAD = ("等了四十分钟，上菜太慢", "今天的鱼不新鲜", "面太咸了，有点失望", "服务员态度不好")
 
@@ -45,10 +50,25 @@ class Chain:
             self._visit(person, habit, world.day(first, last), store)
         if world.chance(0.6):
             day = world.day(max(first, END - timedelta(days=300)), END - timedelta(days=1))
-            self.answers.extend(answers(world, shipped()["satisfaction"], person.id, day, {"recommend": mood, "satisfaction": mood}))
+            self.answers.extend(
+                answers(
+                    world,
+                    shipped()["satisfaction"],
+                    person.id,
+                    day,
+                    {"recommend": mood, "satisfaction": mood},
+                )
+            )
         if world.chance(0.3):
             said = world.pick(GOOD if mood > 0.6 else BAD)
-            self.notes.append((f"N{len(self.notes) + 1:04d}", person.id, world.moment(world.day(max(first, END - timedelta(days=300)), END - timedelta(days=1))), said))
+            self.notes.append(
+                (
+                    f"N{len(self.notes) + 1:04d}",
+                    person.id,
+                    world.moment(world.day(max(first, END - timedelta(days=300)), END - timedelta(days=1))),
+                    said,
+                )
+            )
 
     def _visit(self, person: Person, habit: str, day: date, store: str) -> None:
         world, number, listed = self.world, f"R{len(self.orders) + 1:05d}", 0
@@ -60,13 +80,26 @@ class Chain:
         hour = world.pick(hours)
         late = hour >= 21
         for line in range(1, 2 + world.count(2.5 if habit == "weekend" else 1.0)):
-            dish = world.pick([item for item in MENU if (item[2] == "夜宵") == late] if world.chance(0.7) else MENU)
+            dish = world.pick(
+                [item for item in MENU if (item[2] == "夜宵") == late] if world.chance(0.7) else MENU
+            )
             listed += dish[3]
             self.lines.append((number, line, dish[0], 1, dish[3]))
         discount = listed // 10 if world.chance(0.3) else 0
         channel = world.weighted((("门店", 60), ("微信小程序", 25), ("美团", 15)))
         moment = datetime(day.year, day.month, day.day, hour, int(world.between(0, 60)))
-        self.orders.append((number, person.id, moment, listed - discount, listed, discount, channel, store if world.chance(0.8) else world.pick(STORES)))
+        self.orders.append(
+            (
+                number,
+                person.id,
+                moment,
+                listed - discount,
+                listed,
+                discount,
+                channel,
+                store if world.chance(0.8) else world.pick(STORES),
+            )
+        )
 
 
 def write(folder: Path) -> None:
@@ -77,7 +110,11 @@ def write(folder: Path) -> None:
         chain.welcome(person)
     write_csv(folder / "会员.csv", ("会员编号", "姓名", "性别", "生日", "城市", "来源", "注册时间"),
               [(p.id, p.name, p.gender, p.birth, "成都市", world.pick(("门店", "朋友推荐", "社交媒体")), f"{p.since} 12:00:00") for p in people])  # fmt: skip
-    write_csv(folder / "订单.csv", ("单号", "会员编号", "时间", "实付", "原价", "优惠", "渠道", "门店"), chain.orders)
+    write_csv(
+        folder / "订单.csv",
+        ("单号", "会员编号", "时间", "实付", "原价", "优惠", "渠道", "门店"),
+        chain.orders,
+    )
     write_csv(folder / "菜品明细.csv", ("单号", "行号", "菜品编号", "份数", "金额"), chain.lines)
     write_excel(folder / "菜单.xlsx", "菜单", ("菜品编号", "菜名", "类别", "价格"), MENU)
     write_csv(folder / "满意度.csv", HEADER, chain.answers)

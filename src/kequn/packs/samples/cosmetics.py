@@ -11,7 +11,14 @@ from kequn.packs.samples.people import END, START, Person, World, is_big_sale
 from kequn.packs.samples.survey import HEADER, Answer
 
 CUSTOMERS = 300
-STEPS = {"洁面": (69, 169), "水乳": (129, 329), "精华": (199, 699), "面霜": (169, 599), "防晒": (89, 239), "面膜": (79, 199)}
+STEPS = {
+    "洁面": (69, 169),
+    "水乳": (129, 329),
+    "精华": (199, 699),
+    "面霜": (169, 599),
+    "防晒": (89, 239),
+    "面膜": (79, 199),
+}
 EFFECTS = ("保湿", "控油", "舒敏", "抗老", "美白")
 ITEMS = {"保湿": "dry", "控油": "oily", "舒敏": "sensitive", "抗老": "ageing"}
 LINES = ("草本", "实验室")
@@ -45,7 +52,15 @@ class Brand:
         """Orders and answers of one member."""
         world = self.world
         older = person.age >= 38
-        need = world.weighted((("保湿", 25), ("控油", 8 if older else 26), ("舒敏", 20), ("抗老", 38 if older else 12), ("美白", 14)))
+        need = world.weighted(
+            (
+                ("保湿", 25),
+                ("控油", 8 if older else 26),
+                ("舒敏", 20),
+                ("抗老", 38 if older else 12),
+                ("美白", 14),
+            )
+        )
         line = world.pick(LINES)
         steps = [step for step in STEPS if world.chance(0.45)] or ["面霜"]
         first = max(person.since, START)
@@ -77,20 +92,41 @@ class Brand:
         coupon = "会员券" if sale or world.chance(0.2) else ""
         discount = listed * (20 if sale else 10) // 100 if coupon else 0
         channel = world.weighted((("天猫", 40), ("抖音", 25), ("微信小程序", 20), ("门店", 15)))
-        self.orders.append((number, person.id, world.moment(day), listed - discount, listed, discount, listed * 35 // 100, coupon, channel))
+        self.orders.append(
+            (
+                number,
+                person.id,
+                world.moment(day),
+                listed - discount,
+                listed,
+                discount,
+                listed * 35 // 100,
+                coupon,
+                channel,
+            )
+        )
 
 
 def write(folder: Path) -> None:
     """Members, orders, lines, products, survey."""
     brand, world = Brand(), World(13)
-    people = [world.person(number, "H", female=0.88, ages=((20, 40), (30, 33), (40, 18), (50, 9))) for number in range(1, CUSTOMERS + 1)]
+    people = [
+        world.person(number, "H", female=0.88, ages=((20, 40), (30, 33), (40, 18), (50, 9)))
+        for number in range(1, CUSTOMERS + 1)
+    ]
     for person in people:
         brand.join(person)
     write_csv(folder / "会员.csv", ("会员编号", "姓名", "性别", "生日", "省份", "城市", "城市等级", "来源", "注册时间"),
               [(p.id, p.name, p.gender, p.birth, p.province, p.city, p.tier, world.pick(("小红书", "广告", "朋友推荐", "门店")), f"{p.since} 20:00:00") for p in people])  # fmt: skip
-    write_csv(folder / "订单.csv", ("订单编号", "会员编号", "下单时间", "实付金额", "标价金额", "优惠金额", "成本", "优惠券", "渠道"), brand.orders)
+    write_csv(
+        folder / "订单.csv",
+        ("订单编号", "会员编号", "下单时间", "实付金额", "标价金额", "优惠金额", "成本", "优惠券", "渠道"),
+        brand.orders,
+    )
     write_csv(folder / "订单明细.csv", ("订单编号", "行号", "商品编号", "数量", "单价", "金额"), brand.lines)
-    write_excel(folder / "商品.xlsx", "商品", ("商品编号", "商品名称", "步骤", "功效", "系列", "标价"), brand.goods)
+    write_excel(
+        folder / "商品.xlsx", "商品", ("商品编号", "商品名称", "步骤", "功效", "系列", "标价"), brand.goods
+    )
     write_csv(folder / "肤质问卷.csv", HEADER, brand.answers)
 
 

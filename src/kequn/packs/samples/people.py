@@ -14,7 +14,32 @@ START, END = date(2024, 1, 1), date(2025, 12, 31)
 """The samples tell two years, so that every window of the library has its history."""
 DAYS = (END - START).days
 SURNAMES = "王李张刘陈杨赵黄周吴徐孙胡朱高林何郭马罗梁宋郑谢韩唐冯于董萧程曹袁邓许傅沈曾彭吕苏卢蒋蔡贾丁魏薛叶阎余潘杜戴夏钟汪田任姜范方石姚谭廖邹熊金陆郝孔白崔康毛邱秦江史顾侯邵孟龙万段雷钱汤尹黎易常武乔贺赖龚文"
-FEMALE = ["婷", "雅琴", "思雨", "佳怡", "欣然", "静", "丽娟", "晓燕", "梦洁", "雨桐", "诗涵", "慧敏", "秀英", "海霞", "若曦", "文君", "梓萱", "芳", "玉兰", "嘉欣", "一诺", "月华", "春梅", "艳"]
+FEMALE = [
+    "婷",
+    "雅琴",
+    "思雨",
+    "佳怡",
+    "欣然",
+    "静",
+    "丽娟",
+    "晓燕",
+    "梦洁",
+    "雨桐",
+    "诗涵",
+    "慧敏",
+    "秀英",
+    "海霞",
+    "若曦",
+    "文君",
+    "梓萱",
+    "芳",
+    "玉兰",
+    "嘉欣",
+    "一诺",
+    "月华",
+    "春梅",
+    "艳",
+]
 MALE = ["伟", "建国", "浩然", "子轩", "志强", "俊杰", "明", "宇航", "文博", "国栋", "海涛", "晨", "鹏飞", "嘉豪", "天宇", "军", "一鸣", "振华", "立群", "磊", "家辉", "思远", "永康", "睿"]  # fmt: skip
 PLACES = (
     ("上海市", "上海市", "一线", 14), ("北京市", "北京市", "一线", 12), ("广东省", "深圳市", "一线", 11), ("广东省", "广州市", "一线", 10),
@@ -96,24 +121,38 @@ class World:
 
     def moment(self, day: date, hours: Sequence[int] = range(8, 23)) -> datetime:
         """A time of that day, in one of the hours."""
-        return datetime(day.year, day.month, day.day, self.pick(hours), int(self.between(0, 60)), int(self.between(0, 60)))
+        return datetime(
+            day.year, day.month, day.day, self.pick(hours), int(self.between(0, 60)), int(self.between(0, 60))
+        )
 
     def full_name(self, female: bool) -> str:
         """A Chinese name, surname first."""
         return self.pick(SURNAMES) + self.pick(FEMALE if female else MALE)
 
-    def person(self, number: int, prefix: str, female: float = 0.5, ages: Sequence[tuple[int, float]] = ()) -> Person:
+    def person(
+        self, number: int, prefix: str, female: float = 0.5, ages: Sequence[tuple[int, float]] = ()
+    ) -> Person:
         """Person `number`; `female` is the share of women, `ages` weights of the decade of age."""
         is_female = self.chance(female)
         decade = self.weighted(ages or ((20, 28), (30, 30), (40, 20), (50, 13), (60, 9)))
         age = decade + int(self.between(0, 10))
         province, city, tier, _ = self.weighted([(place, place[3]) for place in PLACES])
-        married = self.weighted((("未婚", 75), ("已婚", 23), ("离异", 2)) if age < 28 else (("未婚", 14), ("已婚", 78), ("离异", 8)))
+        married = self.weighted(
+            (("未婚", 75), ("已婚", 23), ("离异", 2))
+            if age < 28
+            else (("未婚", 14), ("已婚", 78), ("离异", 8))
+        )
         children = self.weighted(((0, 25), (1, 50), (2, 25))) if married != "未婚" and 27 <= age < 52 else 0
         household = 1 + (married == "已婚") + children + (married == "已婚" and self.chance(0.12))
-        income = int(95_000 * self.spread(0.5) * {"一线": 1.5, "新一线": 1.15}.get(tier, 0.85) / 1_000) * 1_000
+        income = (
+            int(95_000 * self.spread(0.5) * {"一线": 1.5, "新一线": 1.15}.get(tier, 0.85) / 1_000) * 1_000
+        )
         birth = date(END.year - age, 1, 1) + timedelta(days=int(self.between(0, 364)))
-        since = START - timedelta(days=int(self.between(0, 900))) if self.chance(0.55) else self.day(START, END - timedelta(days=20))
+        since = (
+            START - timedelta(days=int(self.between(0, 900)))
+            if self.chance(0.55)
+            else self.day(START, END - timedelta(days=20))
+        )
         return Person(
             f"{prefix}{number:05d}", self.full_name(is_female), "女" if is_female else "男", birth, province, city, tier, married,
             household, children, self.weighted(EDUCATION), income, self.spread(0.7), since,
@@ -131,7 +170,19 @@ MID_AUTUMN = (date(2024, 9, 17), date(2025, 10, 6))
 
 def is_festive(day: date) -> bool:
     """The three weeks before Spring Festival and the ten days before Mid-Autumn, when people buy for the feast."""
-    return any(0 <= (feast - day).days <= 21 for feast in SPRING_FESTIVALS) or any(0 <= (feast - day).days <= 10 for feast in MID_AUTUMN)
+    return any(0 <= (feast - day).days <= 21 for feast in SPRING_FESTIVALS) or any(
+        0 <= (feast - day).days <= 10 for feast in MID_AUTUMN
+    )
 
 
-__all__ = ["END", "MID_AUTUMN", "PLACES", "SPRING_FESTIVALS", "START", "Person", "World", "is_big_sale", "is_festive"]
+__all__ = [
+    "END",
+    "MID_AUTUMN",
+    "PLACES",
+    "SPRING_FESTIVALS",
+    "START",
+    "Person",
+    "World",
+    "is_big_sale",
+    "is_festive",
+]

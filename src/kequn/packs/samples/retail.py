@@ -35,7 +35,16 @@ def products() -> list[Product]:
         for place, name in enumerate(names):
             for brand in (first, second):
                 price = int(draw.between(low, high)) + 1
-                made.append((f"P{len(made) + 1:03d}", f"{brand} {name}", category, brand, price, int(price * draw.between(0.5, 0.68)) + place))
+                made.append(
+                    (
+                        f"P{len(made) + 1:03d}",
+                        f"{brand} {name}",
+                        category,
+                        brand,
+                        price,
+                        int(price * draw.between(0.5, 0.68)) + place,
+                    )
+                )
     return made
 
 
@@ -54,27 +63,55 @@ class Shop:
     def serve(self, person: Person) -> None:
         """All that one customer does in the two years."""
         world = self.world
-        style = world.weighted((("everyday", 45), ("hunter", 20), ("holiday", 13), ("gift", 7), ("browser", 15)))
+        style = world.weighted(
+            (("everyday", 45), ("hunter", 20), ("holiday", 13), ("gift", 7), ("browser", 15))
+        )
         first = max(person.since, START)
         last = END if world.chance(0.62) else world.day(first, END)
         taste = self._taste(person)
         channel = world.weighted(CHANNELS)
-        mean = 0.0 if style == "browser" else min(40.0, 9.0 * person.zest * max(0.15, (last - first).days / 730))
+        mean = (
+            0.0 if style == "browser" else min(40.0, 9.0 * person.zest * max(0.15, (last - first).days / 730))
+        )
         for _ in range(world.count(mean) + (style != "browser" and world.chance(0.7))):
             self._order(person, self._day(style, first, last), style, taste, channel)
         for _ in range(world.count(10)):
             self._look(person, world.day(first, END), taste)
         if world.chance(0.5):
-            leaning = {"price_conscious": 0.85 if style == "hunter" else 0.4, "family_centred": 0.9 if person.children else 0.35}
+            leaning = {
+                "price_conscious": 0.85 if style == "hunter" else 0.4,
+                "family_centred": 0.9 if person.children else 0.35,
+            }
             for name in ("lifestyle", "satisfaction"):
-                self.answers.extend(answers(world, shipped()[name], person.id, world.day(first, END), leaning))
-        for number, sent in enumerate((date(2024, 10, 28), date(2025, 1, 6), date(2025, 6, 10), date(2025, 10, 30)), start=1):
+                self.answers.extend(
+                    answers(world, shipped()[name], person.id, world.day(first, END), leaning)
+                )
+        for number, sent in enumerate(
+            (date(2024, 10, 28), date(2025, 1, 6), date(2025, 6, 10), date(2025, 10, 30)), start=1
+        ):
             if first <= sent and world.chance(0.7):
-                answered = f"{sent + timedelta(days=world.count(2)):%Y-%m-%d} 20:00:00" if world.chance(0.06 + 0.25 * (style == "hunter")) else ""
-                self.touches.append((f"活动{number:02d}", person.id, f"{sent} 10:00:00", world.pick(("短信", "微信")), "0.05", answered))
+                answered = (
+                    f"{sent + timedelta(days=world.count(2)):%Y-%m-%d} 20:00:00"
+                    if world.chance(0.06 + 0.25 * (style == "hunter"))
+                    else ""
+                )
+                self.touches.append(
+                    (
+                        f"活动{number:02d}",
+                        person.id,
+                        f"{sent} 10:00:00",
+                        world.pick(("短信", "微信")),
+                        "0.05",
+                        answered,
+                    )
+                )
 
     def _taste(self, person: Person) -> list[tuple[Product, float]]:
-        liked = {self.world.pick(list(CATEGORIES)): 6.0, "粮油调味": 2.5, "母婴": 5.0 if person.children else 0.1}
+        liked = {
+            self.world.pick(list(CATEGORIES)): 6.0,
+            "粮油调味": 2.5,
+            "母婴": 5.0 if person.children else 0.1,
+        }
         brand = self.world.pick(("first", "second", "any"))
         weights = []
         for item in self.goods:
@@ -93,11 +130,19 @@ class Shop:
                 return day
         return day
 
-    def _order(self, person: Person, day: date, style: str, taste: list[tuple[Product, float]], channel: str) -> None:
+    def _order(
+        self, person: Person, day: date, style: str, taste: list[tuple[Product, float]], channel: str
+    ) -> None:
         world, number = self.world, f"D{len(self.orders) + 1:06d}"
         moment = world.moment(day)
         sale = is_big_sale(day)
-        occasion = "节日" if is_festive(day) and (style == "holiday" or world.chance(0.4)) else "送礼" if style == "gift" and world.chance(0.7) else "日常"
+        occasion = (
+            "节日"
+            if is_festive(day) and (style == "holiday" or world.chance(0.4))
+            else "送礼"
+            if style == "gift" and world.chance(0.7)
+            else "日常"
+        )
         listed = cost = 0
         for line in range(1, 2 + world.count(1.2 + 1.2 * sale)):
             item = world.weighted(taste)
@@ -111,17 +156,48 @@ class Shop:
         discount = listed * (25 if sale else 12) // 100 if coupon else 0
         status = world.weighted((("交易成功", 93), ("交易关闭", 4), ("退款成功", 3)))
         paid = listed - discount
-        back = (f"{moment + timedelta(days=5)}", paid) if status == "退款成功" and day < END - timedelta(days=6) else ("", "")
+        back = (
+            (f"{moment + timedelta(days=5)}", paid)
+            if status == "退款成功" and day < END - timedelta(days=6)
+            else ("", "")
+        )
         where = channel if world.chance(0.75) else world.weighted(CHANNELS)
-        self.orders.append((number, person.id, moment, paid, listed, discount, cost, coupon, where, occasion, "交易成功" if back[0] == "" and status == "退款成功" else status, *back))
+        self.orders.append(
+            (
+                number,
+                person.id,
+                moment,
+                paid,
+                listed,
+                discount,
+                cost,
+                coupon,
+                where,
+                occasion,
+                "交易成功" if back[0] == "" and status == "退款成功" else status,
+                *back,
+            )
+        )
 
     def _look(self, person: Person, day: date, taste: list[tuple[Product, float]]) -> None:
         world = self.world
         item = world.weighted(taste)
         kind = world.weighted((("浏览", 62), ("加购", 16), ("收藏", 8), ("搜索", 14)))
-        device, platform = world.weighted(((("手机", "App"), 45), (("手机", "小程序"), 35), (("电脑", "网页"), 20)))
+        device, platform = world.weighted(
+            ((("手机", "App"), 45), (("手机", "小程序"), 35), (("电脑", "网页"), 20))
+        )
         moment: datetime = world.moment(day)
-        self.events.append((person.id, moment, kind, "" if kind == "搜索" else item[0], device, platform, item[2] if kind == "搜索" else ""))
+        self.events.append(
+            (
+                person.id,
+                moment,
+                kind,
+                "" if kind == "搜索" else item[0],
+                device,
+                platform,
+                item[2] if kind == "搜索" else "",
+            )
+        )
 
 
 def write(folder: Path) -> None:
@@ -134,12 +210,38 @@ def write(folder: Path) -> None:
     sources = ("小红书", "广告", "朋友推荐", "门店", "搜索")
     write_csv(folder / "会员.csv", ("会员编号", "姓名", "性别", "生日", "省份", "城市", "城市等级", "婚姻状况", "家庭人数", "子女数", "学历", "年收入", "来源渠道", "注册时间"),
               [(p.id, p.name, p.gender, p.birth, p.province, p.city, p.tier, p.married, p.household, p.children, p.education, p.income, world.pick(sources), f"{p.since} 12:00:00") for p in members])  # fmt: skip
-    write_csv(folder / "订单.csv", ("订单编号", "会员编号", "下单时间", "实付金额", "标价金额", "优惠金额", "成本", "优惠券", "渠道", "场合", "订单状态", "退款时间", "退款金额"), shop.orders)
+    write_csv(
+        folder / "订单.csv",
+        (
+            "订单编号",
+            "会员编号",
+            "下单时间",
+            "实付金额",
+            "标价金额",
+            "优惠金额",
+            "成本",
+            "优惠券",
+            "渠道",
+            "场合",
+            "订单状态",
+            "退款时间",
+            "退款金额",
+        ),
+        shop.orders,
+    )
     write_csv(folder / "订单明细.csv", ("订单编号", "行号", "商品编号", "数量", "单价", "金额"), shop.lines)
-    write_excel(folder / "商品.xlsx", "商品", ("商品编号", "商品名称", "品类", "品牌", "标价", "成本"), shop.goods)
-    write_csv(folder / "浏览行为.csv", ("会员编号", "时间", "行为", "商品编号", "设备", "平台", "搜索词"), shop.events)
+    write_excel(
+        folder / "商品.xlsx", "商品", ("商品编号", "商品名称", "品类", "品牌", "标价", "成本"), shop.goods
+    )
+    write_csv(
+        folder / "浏览行为.csv",
+        ("会员编号", "时间", "行为", "商品编号", "设备", "平台", "搜索词"),
+        shop.events,
+    )
     write_csv(folder / "问卷.csv", HEADER, shop.answers)
-    write_csv(folder / "营销触达.csv", ("活动", "会员编号", "发送时间", "渠道", "费用", "响应时间"), shop.touches)
+    write_csv(
+        folder / "营销触达.csv", ("活动", "会员编号", "发送时间", "渠道", "费用", "响应时间"), shop.touches
+    )
 
 
 __all__ = ["write"]

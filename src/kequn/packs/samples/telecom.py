@@ -10,7 +10,12 @@ from kequn.packs.samples.files import write_csv
 from kequn.packs.samples.people import END, START, Person, World
 
 CUSTOMERS = 300
-PLANS = (("T01", "畅享 29", "套餐", 29), ("T02", "畅享 59", "套餐", 59), ("T03", "畅享 99", "套餐", 99), ("T04", "尊享 199", "套餐", 199))
+PLANS = (
+    ("T01", "畅享 29", "套餐", 29),
+    ("T02", "畅享 59", "套餐", 59),
+    ("T03", "畅享 99", "套餐", 99),
+    ("T04", "尊享 199", "套餐", 199),
+)
 EXTRAS = (("T11", "家庭宽带", "宽带", 50), ("T12", "亲情副卡", "副卡", 10), ("T13", "云盘会员", "增值", 15))
 MONTHS = [date(2024 + index // 12, index % 12 + 1, 1) for index in range(23)]
 
@@ -30,7 +35,11 @@ class Carrier:
         world = self.world
         plan = world.weighted([(plan, weight) for plan, weight in zip(PLANS, (30, 38, 24, 8), strict=True)])
         self._bills(person, plan[3])
-        begin = world.day(max(person.since, date(2023, 7, 1)), END - timedelta(days=5)) if person.since < END - timedelta(days=20) else person.since
+        begin = (
+            world.day(max(person.since, date(2023, 7, 1)), END - timedelta(days=5))
+            if person.since < END - timedelta(days=20)
+            else person.since
+        )
         ends = begin + timedelta(days=world.pick((365, 730)))
         self.holdings.append((person.id, plan[0], begin, ends if world.chance(0.7) else "", plan[3]))
         for extra in EXTRAS:
@@ -40,10 +49,26 @@ class Carrier:
         for _ in range(world.count(mood)):
             kind = world.weighted((("咨询", 55), ("投诉", 25), ("报障", 20)))
             day = world.day(max(person.since, date(2025, 4, 1)), END - timedelta(days=1))
-            self.contacts.append((person.id, world.moment(day), kind, {"咨询": "套餐资费", "投诉": "扣费争议", "报障": "信号弱"}[kind], world.pick(("已解决", "处理中"))))
+            self.contacts.append(
+                (
+                    person.id,
+                    world.moment(day),
+                    kind,
+                    {"咨询": "套餐资费", "投诉": "扣费争议", "报障": "信号弱"}[kind],
+                    world.pick(("已解决", "处理中")),
+                )
+            )
         for _ in range(world.count(1.2)):
             bought = world.moment(world.day(max(person.since, START), END - timedelta(days=1)))
-            self.orders.append((f"O{len(self.orders) + 1:05d}", person.id, bought, world.pick((15, 30, 99, 1299, 2999, 4999)), world.pick(("App", "门店", "网站"))))
+            self.orders.append(
+                (
+                    f"O{len(self.orders) + 1:05d}",
+                    person.id,
+                    bought,
+                    world.pick((15, 30, 99, 1299, 2999, 4999)),
+                    world.pick(("App", "门店", "网站")),
+                )
+            )
 
     def _bills(self, person: Person, fee: int) -> None:
         world = self.world

@@ -87,7 +87,9 @@ def fit_and_label(
     features = tuple(
         feature_of(catalog.columns[name], catalog.minor_unit_digits) for name in features_in(spec, catalog)
     )
-    query = features_query(relation, features, scope_of(Bound(scheme, catalog, scheme.name)), spec.least_known)
+    query = features_query(
+        relation, features, scope_of(Bound(scheme, catalog, scheme.name)), spec.least_known
+    )
     total = count_rows(engine, query)
     rows = draw(engine, query, features, total, min(spec.max_customers, FIT_ROWS[spec.method]), spec.seed)
     encoding = learn_encoding(rows, features)

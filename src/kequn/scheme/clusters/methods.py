@@ -103,7 +103,11 @@ def _latent(encoding: Encoding, encoded: Encoded, k: int, seed: int, starts: int
     numbers, codes = encoded.numbers, encoded.codes
     blocks: dict[str, Any] = {}
     if numbers.shape[1]:
-        blocks["numbers"] = {"model": "gaussian_diag", "n_columns": numbers.shape[1], "reg_covar": LEAST_SPREAD**2}
+        blocks["numbers"] = {
+            "model": "gaussian_diag",
+            "n_columns": numbers.shape[1],
+            "reg_covar": LEAST_SPREAD**2,
+        }
     if codes.shape[1]:
         blocks["levels"] = {"model": "categorical", "n_columns": codes.shape[1]}
     design = np.concatenate([_filled(numbers, seed), np.maximum(codes, 0).astype(np.float64)], axis=1)

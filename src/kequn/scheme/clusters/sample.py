@@ -36,7 +36,9 @@ def features_query(
 def _known(features: Sequence[Feature], least: int) -> exp.Expr:
     parts: list[exp.Expr] = [
         exp.Case(
-            ifs=[exp.If(this=exp.Is(this=column(each.name), expression=exp.Null()), true=exp.Literal.number(0))],
+            ifs=[
+                exp.If(this=exp.Is(this=column(each.name), expression=exp.Null()), true=exp.Literal.number(0))
+            ],
             default=exp.Literal.number(1),
         )
         for each in features

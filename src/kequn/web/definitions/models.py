@@ -11,7 +11,9 @@ class Version(models.Model):
 
     path = models.CharField(max_length=120, db_index=True)
     at = models.DateTimeField(default=timezone.now)
-    author = models.CharField(max_length=150, blank=True)  # by name: it outlives the account; "" is a hand outside
+    author = models.CharField(
+        max_length=150, blank=True
+    )  # by name: it outlives the account; "" is a hand outside
     author_id = models.BigIntegerField(null=True)
     note = models.CharField(max_length=200, blank=True)
     fingerprint = models.CharField(max_length=64, blank=True)

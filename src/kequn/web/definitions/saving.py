@@ -10,15 +10,15 @@ from django.http import HttpRequest
 from django.utils.translation import get_language
 
 from kequn.definitions import ABSENT
-from kequn.errors import KequnError
-from kequn.i18n import explain
-from kequn.pipeline.editing import (
+from kequn.editing import (
     Definition,
     check_definition,
     read_definition,
     remove_definition,
     save_definition,
 )
+from kequn.errors import KequnError
+from kequn.i18n import explain
 from kequn.web.audit.record import record
 from kequn.web.definitions.models import Version
 from kequn.web.serving import NoSnapshot

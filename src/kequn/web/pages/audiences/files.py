@@ -17,8 +17,8 @@ from pypinyin import lazy_pinyin
 from kequn.audience import AudienceSpec
 from kequn.audience.build import read_ids
 from kequn.definitions import parse_yaml, read_text, validate
+from kequn.editing import EDITABLE
 from kequn.errors import ConfigError, DataError, KequnError
-from kequn.pipeline.editing import EDITABLE
 
 LISTS = "lists"  # inside audiences/
 MOST_BYTES = 50_000_000

@@ -48,7 +48,9 @@ def index(request: HttpRequest) -> HttpResponse:
         }
         for item in files.every()
     ]  # fmt: skip
-    return render(request, "audiences/index.html", {"rows": rows, "may_edit": request.user.may("audiences.edit")})
+    return render(
+        request, "audiences/index.html", {"rows": rows, "may_edit": request.user.may("audiences.edit")}
+    )
 
 
 @needs("aggregates.view")
@@ -95,14 +97,21 @@ def upload(request: HttpRequest) -> HttpResponse:
             path, name = files.free_path(title)
             owner = request.user.get_username()
             purpose = request.POST.get("purpose", "").strip()[:300]
-            text = files.audience_text(name, title, purpose, owner=owner, ids=stored, **({"column": column} if column else {}))
+            text = files.audience_text(
+                name, title, purpose, owner=owner, ids=stored, **({"column": column} if column else {})
+            )
             saving.save(request, path, text, expected=ABSENT)
             record("list.uploaded", request=request, target=("definition", path), ids=ids)
             messages.success(request, _("已保存 %(n)s 个客户编号，下次运行时与客户对上") % {"n": ids})
             return redirect("audiences:detail", name=name)
         except (DataError, ConfigError) as error:
             wrong = saving.told(error)
-    return render(request, "audiences/upload.html", {"wrong": wrong, "title_text": title, "endings": ",".join(files.ENDINGS)}, status=422)
+    return render(
+        request,
+        "audiences/upload.html",
+        {"wrong": wrong, "title_text": title, "endings": ",".join(files.ENDINGS)},
+        status=422,
+    )
 
 
 @needs("audiences.edit")
@@ -110,7 +119,9 @@ def upload(request: HttpRequest) -> HttpResponse:
 def remove(request: HttpRequest, name: str) -> HttpResponse:
     """Delete the list's file; its versions stay."""
     try:
-        saving.remove(request, f"audiences/{name}.yaml", expected=request.POST.get("fingerprint", "")[:64] or "-")
+        saving.remove(
+            request, f"audiences/{name}.yaml", expected=request.POST.get("fingerprint", "")[:64] or "-"
+        )
     except ConfigError as error:
         messages.error(request, saving.told(error))
         return redirect("audiences:index")

@@ -23,7 +23,12 @@ def search(request: Any, text: str) -> Iterator[Hit]:
     for row in found.rows:
         name = row.get("name") or row.get("company") or ""
         note = row["customer_id"] if name else ""
-        yield Hit(str(name or row["customer_id"]), reverse("customers:card", args=[row["customer_id"]]), "user", note)
+        yield Hit(
+            str(name or row["customer_id"]),
+            reverse("customers:card", args=[row["customer_id"]]),
+            "user",
+            note,
+        )
 
 
 PAGE = Page(

@@ -23,7 +23,14 @@ SHOWN_FIRST = (
     "top_category", "top_brand", "top_season", "phone", "email", "account_manager", "registered_at", "first_order_at",
 )  # fmt: skip
 OFFERS = 3
-QUALITY = {"p_churn": "churn", "p_purchase_30d": "purchase_30d", "p_purchase_90d": "purchase_90d", "clv_12m": "mbg_nbd", "p_alive": "mbg_nbd", "health_score": "health"}
+QUALITY = {
+    "p_churn": "churn",
+    "p_purchase_30d": "purchase_30d",
+    "p_purchase_90d": "purchase_90d",
+    "clv_12m": "mbg_nbd",
+    "p_alive": "mbg_nbd",
+    "health_score": "health",
+}
 
 
 def headline(profile: Mapping[str, Any]) -> str:
@@ -44,7 +51,13 @@ class Card:
         """Segment by segment, main schemes first."""
         placed = {row["scheme"]: row for row in self.found["segments"]}
         return [
-            {"scheme": scheme, "segment": row["segment"], "title": scheme.segment_title(row["segment"]), "colour": scheme.colour(row["segment"]), "since": row["since"]}
+            {
+                "scheme": scheme,
+                "segment": row["segment"],
+                "title": scheme.segment_title(row["segment"]),
+                "colour": scheme.colour(row["segment"]),
+                "since": row["since"],
+            }
             for scheme in schemes(self.reader).values()
             if (row := placed.get(scheme.name))
         ]
@@ -84,16 +97,22 @@ class Card:
         found = []
         if "revenue_12m" in row or "monetary" in row:
             spent = row.get("revenue_12m", row.get("monetary"))
-            found.append((_("近 12 个月消费"), money(spent), _("累计 %(sum)s") % {"sum": money(row.get("monetary"))}))
+            found.append(
+                (_("近 12 个月消费"), money(spent), _("累计 %(sum)s") % {"sum": money(row.get("monetary"))})
+            )
         if forecast.get("clv_12m") is not None:
             found.append((_("未来 12 个月价值"), money(forecast["clv_12m"]), _("模型估计")))
         if row.get("frequency") is not None:
             each = money(row.get("average_order_value"))
-            found.append((_("购买次数"), numbers.number(row["frequency"]), _("客单价 %(value)s") % {"value": each}))
+            found.append(
+                (_("购买次数"), numbers.number(row["frequency"]), _("客单价 %(value)s") % {"value": each})
+            )
         if row.get("recency_days") is not None:
             gap = row.get("gap_mean_days")
             note = _("平常间隔 %(days)s 天") % {"days": numbers.number(gap, 0)} if gap is not None else ""
-            found.append((_("最近购买"), _("%(days)s 天前") % {"days": numbers.number(row["recency_days"])}, note))
+            found.append(
+                (_("最近购买"), _("%(days)s 天前") % {"days": numbers.number(row["recency_days"])}, note)
+            )
         if forecast.get("p_churn") is not None:
             found.append((_("流失概率"), numbers.percent(forecast["p_churn"]), self._health))
         if forecast.get("next_order_on") is not None:
@@ -149,13 +168,23 @@ class Card:
             value = self.prediction.get(column["name"])
             if value is None or column["name"].startswith(("health_reason", "next_best", "health_band")):
                 continue
-            found.append({"title": worded(column["title"], column["name"]), "value": _forecast(column, value), "trust": _trust(cards.get(QUALITY.get(column["name"], "")))})
+            found.append(
+                {
+                    "title": worded(column["title"], column["name"]),
+                    "value": _forecast(column, value),
+                    "trust": _trust(cards.get(QUALITY.get(column["name"], ""))),
+                }
+            )
         return found
 
     @cached_property
     def orders(self) -> list[dict[str, Any]]:
         return [
-            {**row, "shown": money_exact(row.get("amount")), "product": row.get("main_product") or row.get("main_category")}
+            {
+                **row,
+                "shown": money_exact(row.get("amount")),
+                "product": row.get("main_product") or row.get("main_category"),
+            }
             for row in self.found["orders"]
         ]
 
@@ -165,7 +194,11 @@ def _products(reader: Reader) -> dict[str, str]:
     if "main_product" not in reader.columns("orders"):
         return {}
     with reader.limited():
-        return dict(reader.rows("SELECT main_product_id, any_value(main_product) FROM orders WHERE main_product IS NOT NULL GROUP BY 1"))
+        return dict(
+            reader.rows(
+                "SELECT main_product_id, any_value(main_product) FROM orders WHERE main_product IS NOT NULL GROUP BY 1"
+            )
+        )
 
 
 def _plain(value: Any) -> str:

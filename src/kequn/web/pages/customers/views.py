@@ -46,9 +46,22 @@ def index(request: HttpRequest) -> HttpResponse:
         sort=sort, scheme=scheme,
     )  # fmt: skip
     chips = [
-        {"title": f"{known[a].title} · {known[a].segment_title(b)}", "url": _without(request, "in", f"{a}/{b}")} for a, b in chosen
+        {
+            "title": f"{known[a].title} · {known[a].segment_title(b)}",
+            "url": _without(request, "in", f"{a}/{b}"),
+        }
+        for a, b in chosen
     ]
-    chips += [{"title": f"{known[grid.scheme].title} · {asked['cells'][:60]}", "url": _without(request, "cells", asked["cells"])}] if grid and cells else []
+    chips += (
+        [
+            {
+                "title": f"{known[grid.scheme].title} · {asked['cells'][:60]}",
+                "url": _without(request, "cells", asked["cells"]),
+            }
+        ]
+        if grid and cells
+        else []
+    )
     return render(request, "customers/index.html", {
         "found": found, "text": text, "chips": chips, "schemes": list(known.values()), "scheme": known.get(scheme), "sort": sort,
         "sorts": [("value", _("消费从高到低")), ("recent", _("最近购买")), ("orders", _("购买次数")), ("id", _("编号"))],
@@ -57,7 +70,12 @@ def index(request: HttpRequest) -> HttpResponse:
 
 
 def _without(request: HttpRequest, name: str, value: str) -> str:
-    kept = [(key, one) for key, values in request.GET.lists() for one in values if (key, one) != (name, value) and key != "page"]
+    kept = [
+        (key, one)
+        for key, values in request.GET.lists()
+        for one in values
+        if (key, one) != (name, value) and key != "page"
+    ]
     return "?" + urlencode(kept)
 
 
@@ -68,7 +86,9 @@ def seen_customer(request: HttpRequest, customer_id: str) -> Customer:
     manager = "account_manager" if "account_manager" in there else "NULL"
     segments = [name for name in there if name.startswith("seg_")]
     listed = "".join(f', "{name}"' for name in segments)
-    row = reader.one(f"SELECT {manager} AS account_manager{listed} FROM profile WHERE customer_id = ?", [customer_id])
+    row = reader.one(
+        f"SELECT {manager} AS account_manager{listed} FROM profile WHERE customer_id = ?", [customer_id]
+    )
     if row is None:
         raise Http404
     pairs = frozenset((name.removeprefix("seg_"), row[name]) for name in segments if row[name])
@@ -139,9 +159,18 @@ def history(request: HttpRequest, customer_id: str) -> HttpResponse:
         for day in days:
             segment = places.get((scheme.name, day))
             changed = bool(line) and line[-1]["segment"] != segment
-            line.append({"segment": segment, "title": scheme.segment_title(segment), "colour": scheme.colour(segment), "changed": changed})
+            line.append(
+                {
+                    "segment": segment,
+                    "title": scheme.segment_title(segment),
+                    "colour": scheme.colour(segment),
+                    "changed": changed,
+                }
+            )
         if any(item["segment"] for item in line):
-            rows.append({"title": scheme.title, "cells": line, "changed": any(item["changed"] for item in line)})
+            rows.append(
+                {"title": scheme.title, "cells": line, "changed": any(item["changed"] for item in line)}
+            )
     rows.sort(key=lambda row: not row["changed"])
     return render(request, "customers/history.html", {"days": days, "rows": rows})
 

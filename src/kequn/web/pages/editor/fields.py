@@ -47,18 +47,42 @@ class Section:
 
 def sections(data: Mapping[str, Any], lang: str) -> list[Section]:
     """What can be changed in fields, in the order of the file."""
-    whole = [field for key in ("title", "purpose", "limits", "owner", "scope", "rank_by") if key in data for field in _leaves(key, data[key], (key,))]
+    whole = [
+        field
+        for key in ("title", "purpose", "limits", "owner", "scope", "rank_by")
+        if key in data
+        for field in _leaves(key, data[key], (key,))
+    ]
     found = [Section("", tuple(whole))]
     parameters = data.get("parameters")
     if isinstance(parameters, Mapping):
-        found.append(Section("parameters", tuple(field for key, value in parameters.items() for field in _leaves(str(key), value, ("parameters", str(key))))))
+        found.append(
+            Section(
+                "parameters",
+                tuple(
+                    field
+                    for key, value in parameters.items()
+                    for field in _leaves(str(key), value, ("parameters", str(key)))
+                ),
+            )
+        )
     for part in LISTS:
         entries = data.get(part)
         for number, entry in enumerate(entries if isinstance(entries, list) else ()):
             if isinstance(entry, Mapping):
-                found.append(Section(_heading(entry, f"{part} {number + 1}", lang), tuple(_entry(entry, (part, str(number))))))
+                found.append(
+                    Section(
+                        _heading(entry, f"{part} {number + 1}", lang),
+                        tuple(_entry(entry, (part, str(number)))),
+                    )
+                )
     if isinstance(data.get("otherwise"), Mapping):
-        found.append(Section(_heading(data["otherwise"], "otherwise", lang), tuple(_entry(data["otherwise"], ("otherwise",)))))
+        found.append(
+            Section(
+                _heading(data["otherwise"], "otherwise", lang),
+                tuple(_entry(data["otherwise"], ("otherwise",))),
+            )
+        )
     return [section for section in found if section.fields]
 
 
@@ -81,17 +105,28 @@ def _leaves(key: str, value: Any, path: tuple[str, ...], prefix: str = "") -> It
         for inner, one in value.items():
             known = {"zh": "中文", "en": "English"}.get(str(inner))
             if known and not isinstance(one, (Mapping, list)):
-                yield Field(".".join((*path, str(inner))), f"{label} · {known}", _text(one), key in ("playbook", "purpose", "limits"))
+                yield Field(
+                    ".".join((*path, str(inner))),
+                    f"{label} · {known}",
+                    _text(one),
+                    key in ("playbook", "purpose", "limits"),
+                )
             elif not known:
                 yield from _leaves(str(inner), one, (*path, str(inner)), label)
     elif isinstance(value, list):
         if all(not isinstance(one, (Mapping, list)) for one in value):
-            yield Field(".".join(path), label, ", ".join(map(_text, value)), False) if all(map(_number, value)) else _joined(path, label, value)
+            yield (
+                Field(".".join(path), label, ", ".join(map(_text, value)), False)
+                if all(map(_number, value))
+                else _joined(path, label, value)
+            )
         else:
             for number, one in enumerate(value):
                 yield from _leaves(str(number + 1), one, (*path, str(number)), label)
     else:
-        yield Field(".".join(path), label, _text(value), key in ("when", "playbook", "cells", "scope", "stay"))
+        yield Field(
+            ".".join(path), label, _text(value), key in ("when", "playbook", "cells", "scope", "stay")
+        )
 
 
 def _joined(path: tuple[str, ...], label: str, value: list[Any]) -> Field:
@@ -127,7 +162,11 @@ def with_segment(text: str, name: str, title: str, rule: str) -> str:
     if tree.get("kind") != "rules" or not isinstance(segments, list):
         raise ConfigError("web.no_field", name="segments")
     taken = {str(one.get("id")) for one in segments if isinstance(one, Mapping)}
-    free = name if name not in taken else next(f"{name}_{n}" for n in range(2, 999) if f"{name}_{n}" not in taken)
+    free = (
+        name
+        if name not in taken
+        else next(f"{name}_{n}" for n in range(2, 999) if f"{name}_{n}" not in taken)
+    )
     segments.append({"id": free, "title": {"zh": title, "en": title}, "when": rule})
     out = io.StringIO()
     yaml.dump(tree, out)
@@ -151,7 +190,12 @@ def changed(text: str, values: Mapping[str, str]) -> str:
             continue
         touched = True
         if listed:
-            parts = [part.strip() for part in written.replace("，", ",").replace("," if all(map(_number, old)) else "\n", "\n").splitlines()]
+            parts = [
+                part.strip()
+                for part in written.replace("，", ",")
+                .replace("," if all(map(_number, old)) else "\n", "\n")
+                .splitlines()
+            ]
             old[:] = [_typed(part, old[0] if old else "") for part in parts if part]
         else:
             holder[key] = _typed(written.replace("\r\n", "\n").strip(), old)
@@ -169,11 +213,17 @@ def _place(tree: Any, path: str) -> tuple[Any, Any]:
         key: Any = step
         if isinstance(node, list) and step.isascii() and step.isdigit():
             key = int(step)
-        inside = key < len(node) if isinstance(node, list) and isinstance(key, int) else isinstance(node, Mapping) and key in node
+        inside = (
+            key < len(node)
+            if isinstance(node, list) and isinstance(key, int)
+            else isinstance(node, Mapping) and key in node
+        )
         if not inside:
             break
         if number == len(steps) - 1:
-            if isinstance(node[key], Mapping) or (isinstance(node[key], list) and any(isinstance(one, (Mapping, list)) for one in node[key])):
+            if isinstance(node[key], Mapping) or (
+                isinstance(node[key], list) and any(isinstance(one, (Mapping, list)) for one in node[key])
+            ):
                 break
             return node, key
         node = node[key]

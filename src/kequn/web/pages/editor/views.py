@@ -13,8 +13,8 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from kequn.definitions import ABSENT, parse_yaml
+from kequn.editing import EDITABLE, Definition
 from kequn.errors import ConfigError
-from kequn.pipeline.editing import EDITABLE, Definition
 from kequn.web.accounts.permissions import needs
 from kequn.web.definitions import saving
 from kequn.web.definitions.models import Version
@@ -71,7 +71,16 @@ def file(request: HttpRequest, folder: str, name: str) -> HttpResponse:
     return _edit(request, folder, name, found.text, found.fingerprint, request.GET.get("mode", ""))
 
 
-def _edit(request: HttpRequest, folder: str, name: str, text: str, expected: str, mode: str, wrong: str = "", status: int = 200) -> HttpResponse:
+def _edit(
+    request: HttpRequest,
+    folder: str,
+    name: str,
+    text: str,
+    expected: str,
+    mode: str,
+    wrong: str = "",
+    status: int = 200,
+) -> HttpResponse:
     data, broken = _data(Definition(f"{folder}/{name}.yaml", text, expected))
     listed = fields.sections(data, language()) if not broken and folder == "schemes" else []
     title = data.get("title")
@@ -104,7 +113,11 @@ def review(request: HttpRequest, folder: str, name: str) -> HttpResponse:
         if mode == "text":
             text = request.POST["text"][:LONGEST].replace("\r\n", "\n").rstrip() + "\n"
         else:
-            given = {key.removeprefix("f:"): value[:2_000] for key, value in request.POST.items() if key.startswith("f:")}
+            given = {
+                key.removeprefix("f:"): value[:2_000]
+                for key, value in request.POST.items()
+                if key.startswith("f:")
+            }
             text = fields.changed(found.text, given)
     except ConfigError as error:
         return _edit(request, folder, name, found.text, found.fingerprint, mode, saving.told(error), 422)
@@ -115,13 +128,26 @@ def review(request: HttpRequest, folder: str, name: str) -> HttpResponse:
     if not lines:
         messages.info(request, _("没有改动"))
         return redirect("editor:file", folder=folder, name=name)
-    context = {"folder": folder, "name": name, "path": found.path, "text": text, "fingerprint": expected, "lines": lines}
+    context = {
+        "folder": folder,
+        "name": name,
+        "path": found.path,
+        "text": text,
+        "fingerprint": expected,
+        "lines": lines,
+    }
     return render(request, "editor/review.html", context)
 
 
 def _conflict(request: HttpRequest, folder: str, name: str, found: Definition) -> HttpResponse:
     last = Version.objects.filter(path=found.path).first()
-    context = {"folder": folder, "name": name, "path": found.path, "last": last, "mine": request.POST.get("text", "")[:LONGEST]}
+    context = {
+        "folder": folder,
+        "name": name,
+        "path": found.path,
+        "last": last,
+        "mine": request.POST.get("text", "")[:LONGEST],
+    }
     return render(request, "editor/conflict.html", context, status=409)
 
 
@@ -134,7 +160,13 @@ def publish(request: HttpRequest, folder: str, name: str) -> HttpResponse:
         raise PermissionDenied
     text = request.POST.get("text", "")[:LONGEST]
     try:
-        saving.save(request, found.path, text, expected=request.POST.get("fingerprint", "")[:64] or ABSENT, note=request.POST.get("note", "").strip()[:200])
+        saving.save(
+            request,
+            found.path,
+            text,
+            expected=request.POST.get("fingerprint", "")[:64] or ABSENT,
+            note=request.POST.get("note", "").strip()[:200],
+        )
     except ConfigError as error:
         if error.code == "definitions.changed":
             return _conflict(request, folder, name, saving.current(found.path))

@@ -68,7 +68,9 @@ def _seen(reader: Reader, scope: Scope) -> Any:
     return pa.table({"customer_id": pa.array(ids, pa.string())})
 
 
-def moves(reader: Reader, scope: Scope, scheme: SchemeInfo, before: Snapshot, after: Snapshot) -> list[dict[str, Any]]:
+def moves(
+    reader: Reader, scope: Scope, scheme: SchemeInfo, before: Snapshot, after: Snapshot
+) -> list[dict[str, Any]]:
     """`kequn.reading.movement.moves` for customers in scope (today's scope: who left it is not shown)."""
     from kequn.reading.movement import moves as counted
 
@@ -82,7 +84,11 @@ def changes(reader: Reader, scope: Scope, scheme: SchemeInfo) -> Chart | None:
     """The moves since the run before, for the overview; None when nobody moved."""
     known = runs(reader)
     before, after = _pair(known, None, None)
-    chart = sankey_chart(scheme, moves(reader, scope, scheme, before, after), f"{before.manifest.as_of} → {after.manifest.as_of}")
+    chart = sankey_chart(
+        scheme,
+        moves(reader, scope, scheme, before, after),
+        f"{before.manifest.as_of} → {after.manifest.as_of}",
+    )
     return None if chart.empty else chart
 
 
@@ -91,7 +97,15 @@ def summary(found: list[dict[str, Any]]) -> dict[str, Any]:
     sums = {"stayed": 0, "moved": 0, "entered": 0, "left": 0}
     for row in found:
         source, target = row["from_segment"], row["to_segment"]
-        kind = "stayed" if source == target else "entered" if source is None else "left" if target is None else "moved"
+        kind = (
+            "stayed"
+            if source == target
+            else "entered"
+            if source is None
+            else "left"
+            if target is None
+            else "moved"
+        )
         sums[kind] += row["customers"]
     both = sums["stayed"] + sums["moved"]
     return {**sums, "share": sums["moved"] / both if both else None}
@@ -104,9 +118,16 @@ def sankey_chart(scheme: SchemeInfo, found: list[dict[str, Any]], note: str) -> 
     moved.sort(key=lambda row: -row["customers"])
     order = [name for name, _title in scheme.segments]
     place = {name: index for index, name in enumerate(order)}
-    shown = sorted(moved[:MOST_FLOWS], key=lambda row: (place.get(row["from_segment"], 99), place.get(row["to_segment"], 99)))
+    shown = sorted(
+        moved[:MOST_FLOWS],
+        key=lambda row: (place.get(row["from_segment"], 99), place.get(row["to_segment"], 99)),
+    )
     flows = [
-        (scheme.segment_title(row["from_segment"]) or outside, scheme.segment_title(row["to_segment"]) or outside, row["customers"])
+        (
+            scheme.segment_title(row["from_segment"]) or outside,
+            scheme.segment_title(row["to_segment"]) or outside,
+            row["customers"],
+        )
         for row in shown
     ]
     return charts.sankey(
@@ -115,10 +136,14 @@ def sankey_chart(scheme: SchemeInfo, found: list[dict[str, Any]], note: str) -> 
     )  # fmt: skip
 
 
-def matrix(scheme: SchemeInfo, found: list[dict[str, Any]], base: dict[str, str], move: Any) -> dict[str, Any]:
+def matrix(
+    scheme: SchemeInfo, found: list[dict[str, Any]], base: dict[str, str], move: Any
+) -> dict[str, Any]:
     """Rows = segment before, columns = segment after; each cell links to the customers behind it."""
     cells = {(row["from_segment"], row["to_segment"]): row["customers"] for row in found}
-    names: list[str | None] = [name for name, _title in scheme.segments if any(name in pair for pair in cells)]
+    names: list[str | None] = [
+        name for name, _title in scheme.segments if any(name in pair for pair in cells)
+    ]
     names += [None] if any(None in pair for pair in cells) else []
     most = max((count for (a, b), count in cells.items() if a != b), default=1)
     rows = []
@@ -132,7 +157,14 @@ def matrix(scheme: SchemeInfo, found: list[dict[str, Any]], base: dict[str, str]
                 "level": 0 if source == target or not count else max(1, round(6 * count / most)),
                 "url": "?" + urlencode({**base, "move": f"{source or OUTSIDE}:{target or OUTSIDE}"}) + "#who",
             })  # fmt: skip
-        rows.append({"title": scheme.segment_title(source) or _("方案之外"), "colour": scheme.colour(source), "whole": whole, "cells": line})
+        rows.append(
+            {
+                "title": scheme.segment_title(source) or _("方案之外"),
+                "colour": scheme.colour(source),
+                "whole": whole,
+                "cells": line,
+            }
+        )
     return {"heads": [scheme.segment_title(name) or _("方案之外") for name in names], "rows": rows}
 
 
@@ -153,11 +185,16 @@ def _who(
     key = f"movers:{scheme.name}:{before.run_id}:{after.run_id}:{move}:{scope.key}"
     ids = remembered(reader, key, lambda: movers(before, after, scheme.name, move, _seen(reader, scope)))
     page = request.GET.get("page", "1")
-    found = find(request, Filters(ids=tuple(ids)), page=int(page) if page.isdigit() else 1, scheme=scheme.name)
+    found = find(
+        request, Filters(ids=tuple(ids)), page=int(page) if page.isdigit() else 1, scheme=scheme.name
+    )
     titles = [scheme.segment_title(name) or _("方案之外") for name in move]
     return {"found": found, "move_titles": titles, "list": True}
 
 
 def _redefined(scheme: str, before: Snapshot, after: Snapshot) -> bool:
-    prints = [(getattr(run.manifest, "schemes", None) or {}).get(scheme, {}).get("fingerprint") for run in (before, after)]
+    prints = [
+        (getattr(run.manifest, "schemes", None) or {}).get(scheme, {}).get("fingerprint")
+        for run in (before, after)
+    ]
     return None not in prints and prints[0] != prints[1]

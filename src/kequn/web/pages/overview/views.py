@@ -80,13 +80,24 @@ def todos(reader: Reader, scope: Any) -> list[Todo]:
             continue
         for row in segment_rows(reader, scope, scheme):
             if row["segment"] in LEAVING and row["customers"]:
-                share = numbers.percent(row["value_share"]) if row["value_share"] is not None else numbers.DASH
+                share = (
+                    numbers.percent(row["value_share"]) if row["value_share"] is not None else numbers.DASH
+                )
                 text = _("共 %(people)s 位，贡献近 12 个月消费的 %(share)s。%(playbook)s") % {
                     "people": numbers.number(row["customers"]), "share": share, "playbook": row["playbook"],
                 }  # fmt: skip
                 url = reverse("segments:detail", args=[scheme.name, row["segment"]])
                 weight = "bad" if row["segment"] == "cant_lose" else "warn"
-                found.append(Todo(_("联系「%(segment)s」") % {"segment": row["title"]}, text, url, _("查看名单"), "user-heart", weight))
+                found.append(
+                    Todo(
+                        _("联系「%(segment)s」") % {"segment": row["title"]},
+                        text,
+                        url,
+                        _("查看名单"),
+                        "user-heart",
+                        weight,
+                    )
+                )
     found = sorted(found, key=lambda item: item.tone)[:3]
     if scope.everyone:
         found += _about_data(reader)
@@ -99,10 +110,19 @@ def _about_data(reader: Reader) -> list[Todo]:
     weak = [card for card in said_.get("models") or () if not (card.get("gate") or {}).get("ok", True)]
     if weak:
         text = _("%(count)s 个预测因数据不够而没有发布，卡片上写明还差多少。") % {"count": len(weak)}
-        found.append(Todo(_("有预测没有发布"), text, reverse("predictions:index"), _("查看原因"), "chart-dots"))
+        found.append(
+            Todo(_("有预测没有发布"), text, reverse("predictions:index"), _("查看原因"), "chart-dots")
+        )
     missing = said_.get("schemes_unavailable") or {}
     if missing:
         names = sorted({column for columns in missing.values() for column in columns})[:4]
-        text = _("缺少 %(columns)s，%(count)s 个方案暂时用不上。") % {"columns": "、".join(names), "count": len(missing)}
-        found.append(Todo(_("补充数据可解锁更多方案"), text, reverse("segments:index"), _("查看方案"), "database-import"))
+        text = _("缺少 %(columns)s，%(count)s 个方案暂时用不上。") % {
+            "columns": "、".join(names),
+            "count": len(missing),
+        }
+        found.append(
+            Todo(
+                _("补充数据可解锁更多方案"), text, reverse("segments:index"), _("查看方案"), "database-import"
+            )
+        )
     return found

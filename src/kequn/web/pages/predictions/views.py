@@ -62,12 +62,18 @@ def _card(place: int, card: dict[str, Any]) -> dict[str, Any]:
 def _measure(kind: str, value: Any) -> str:
     if value is None:
         return numbers.DASH
-    return {"percent": numbers.percent(value), "money": numbers.compact(value)}.get(kind) or numbers.number(value, 3)
+    return {"percent": numbers.percent(value), "money": numbers.compact(value)}.get(kind) or numbers.number(
+        value, 3
+    )
 
 
 def _reliability(place: int, card: dict[str, Any]) -> Chart | None:
     """What was said beside what came true, in tenths of the customers."""
-    points = [point for point in card["reliability"] if isinstance(point, dict) and {"predicted", "observed"} <= set(point)]
+    points = [
+        point
+        for point in card["reliability"]
+        if isinstance(point, dict) and {"predicted", "observed"} <= set(point)
+    ]
     if not points:
         return None
     names = [str(index) for index in range(1, len(points) + 1)]
@@ -81,7 +87,11 @@ def _reliability(place: int, card: dict[str, Any]) -> Chart | None:
 def _by_segment(found: dict[str, Any] | None) -> dict[str, Any] | None:
     if not found:
         return None
-    write = {"money": numbers.compact, "percent": numbers.percent, "number": lambda value: numbers.number(value, 1)}
+    write = {
+        "money": numbers.compact,
+        "percent": numbers.percent,
+        "number": lambda value: numbers.number(value, 1),
+    }
     kinds = [column["kind"] for column in found["columns"]]
     return {
         "columns": [_words(column["title"]) for column in found["columns"]],

@@ -99,10 +99,17 @@ def _cells(reader: Reader, scope: Scope, grid: Grid) -> list[Cell]:
     ids = [axis.id for axis in grid.axes]
     if scope.everyone and "cell" in reader.tables:
         money = next((name for name in ("revenue_12m", "monetary") if name in reader.columns("cell")), "NULL")
-        rows = reader.rows(f"SELECT cell, segment, customers, {money} FROM cell WHERE scheme = ?", [grid.scheme])
+        rows = reader.rows(
+            f"SELECT cell, segment, customers, {money} FROM cell WHERE scheme = ?", [grid.scheme]
+        )
         scored = [(json.loads(cell), segment, customers, value) for cell, segment, customers, value in rows]
         return [
-            {"at": (scores[ids[0]], scores[ids[1]]), "segment": segment, "customers": customers, "money": value}
+            {
+                "at": (scores[ids[0]], scores[ids[1]]),
+                "segment": segment,
+                "customers": customers,
+                "money": value,
+            }
             for scores, segment, customers, value in scored
             if scores.get(ids[0]) and scores.get(ids[1])
         ]
@@ -123,7 +130,8 @@ def _score(axis: Axis) -> str:
     """The score of an axis as SQL; names of columns and numbers come from the run's own definitions."""
     bins = axis.bins
     whens = "".join(
-        f' WHEN "{axis.column}" <= {cut} THEN {bins - place if axis.falling else place + 1}' for place, cut in enumerate(axis.cuts)
+        f' WHEN "{axis.column}" <= {cut} THEN {bins - place if axis.falling else place + 1}'
+        for place, cut in enumerate(axis.cuts)
     )
     return f'CASE WHEN "{axis.column}" IS NULL THEN NULL{whens} ELSE {1 if axis.falling else bins} END'
 
@@ -143,7 +151,12 @@ def _squares(reader: Reader, scope: Scope, grid: Grid) -> dict[tuple[int, int], 
 
 
 def table(
-    reader: Reader, scope: Scope, scheme: SchemeInfo, grid: Grid, measure: str, chosen: frozenset[tuple[int, int]]
+    reader: Reader,
+    scope: Scope,
+    scheme: SchemeInfo,
+    grid: Grid,
+    measure: str,
+    chosen: frozenset[tuple[int, int]],
 ) -> dict[str, Any]:
     """The grid as rows of buttons: scores of the second axis down, of the first across; a level of heat from 0 to 9."""
     squares = _squares(reader, scope, grid)
@@ -163,18 +176,35 @@ def table(
                 "value": _shown(square, measure), "url": "?" + urlencode({**base, "cells": _cells_text(after)}),
             })  # fmt: skip
         every = frozenset((x, y) for x in range(1, across.bins + 1))
-        rows.append({"score": y, "range": _range(reader, down, y), "cells": line, "url": "?" + urlencode({**base, "cells": _cells_text(chosen | every)})})
+        rows.append(
+            {
+                "score": y,
+                "range": _range(reader, down, y),
+                "cells": line,
+                "url": "?" + urlencode({**base, "cells": _cells_text(chosen | every)}),
+            }
+        )
     heads = []
     for x in range(1, across.bins + 1):
         every = frozenset((x, y) for y in range(1, down.bins + 1))
-        heads.append({"score": x, "range": _range(reader, across, x), "url": "?" + urlencode({**base, "cells": _cells_text(chosen | every)})})
+        heads.append(
+            {
+                "score": x,
+                "range": _range(reader, across, x),
+                "url": "?" + urlencode({**base, "cells": _cells_text(chosen | every)}),
+            }
+        )
     return {"rows": rows, "heads": heads, "shown_cells": _cells_text(chosen)}
 
 
 def _shown(square: Cell | None, measure: str) -> str:
     if square is None:
         return numbers.DASH
-    return numbers.compact(square["customers"]) if measure == "customers" else numbers.compact(_round(square[measure]))
+    return (
+        numbers.compact(square["customers"])
+        if measure == "customers"
+        else numbers.compact(_round(square[measure]))
+    )
 
 
 def _round(value: Any) -> Any:
@@ -185,14 +215,23 @@ def _range(reader: Reader, axis: Axis, score: int) -> str:
     above, up_to = axis.range_of(score)
     if above is None:
         return f"≤ {numbers.compact(up_to)}"
-    return f"> {numbers.compact(above)}" if up_to is None else f"{numbers.compact(above)}–{numbers.compact(up_to)}"
+    return (
+        f"> {numbers.compact(above)}"
+        if up_to is None
+        else f"{numbers.compact(above)}–{numbers.compact(up_to)}"
+    )
 
 
 def _axis(reader: Reader, axis: Axis) -> dict[str, Any]:
     from kequn.web.published import column_title
 
     scores = [{"score": score, "range": _range(reader, axis, score)} for score in range(axis.bins, 0, -1)]
-    return {"id": axis.id, "title": worded(axis.title, axis.id), "column": column_title(reader, axis.column), "scores": scores}
+    return {
+        "id": axis.id,
+        "title": worded(axis.title, axis.id),
+        "column": column_title(reader, axis.column),
+        "scores": scores,
+    }
 
 
 def _segments(scheme: SchemeInfo, cells: Sequence[Cell]) -> list[dict[str, Any]]:
@@ -200,7 +239,15 @@ def _segments(scheme: SchemeInfo, cells: Sequence[Cell]) -> list[dict[str, Any]]
     for cell in cells:
         counts[cell["segment"]] = counts.get(cell["segment"], 0) + cell["customers"]
     ordered = sorted(counts, key=lambda name: -counts[name])
-    return [{"segment": name, "title": scheme.segment_title(name), "colour": scheme.colour(name), "customers": counts[name]} for name in ordered]
+    return [
+        {
+            "segment": name,
+            "title": scheme.segment_title(name),
+            "colour": scheme.colour(name),
+            "customers": counts[name],
+        }
+        for name in ordered
+    ]
 
 
 def heat_chart(reader: Reader, scope: Scope, scheme: SchemeInfo | None) -> Chart | None:
@@ -217,4 +264,13 @@ def heat_chart(reader: Reader, scope: Scope, scheme: SchemeInfo | None) -> Chart
         for y in range(down.bins, 0, -1)
     ]
     titles = (worded(down.title, down.id), worded(across.title, across.id), _("人均消费"))
-    return charts.heat("rfm-heat", _("RFM 热力图"), names, labels, cells, labels=titles, kind="money", note=_("颜色与数字为人均消费"))
+    return charts.heat(
+        "rfm-heat",
+        _("RFM 热力图"),
+        names,
+        labels,
+        cells,
+        labels=titles,
+        kind="money",
+        note=_("颜色与数字为人均消费"),
+    )

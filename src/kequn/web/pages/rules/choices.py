@@ -83,10 +83,14 @@ def _options(reader: Reader) -> list[tuple[str, list[tuple[str, str]]]]:
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in CATEGORIES}
     for item in manifest.get("columns", []):
         if item["name"] in here.columns:
-            found[item.get("model") if item.get("model") in CATEGORIES else ""].append((item["name"], _title(here, item["name"])))
+            found[item.get("model") if item.get("model") in CATEGORIES else ""].append(
+                (item["name"], _title(here, item["name"]))
+            )
     for item in manifest.get("prediction_columns", []):
         found["prediction"].append((item["name"], _title(here, item["name"])))
-    found["segment"] = [(SEGMENT + name, item.title) for name, item in schemes(reader).items() if name in here.schemes]
+    found["segment"] = [
+        (SEGMENT + name, item.title) for name, item in schemes(reader).items() if name in here.schemes
+    ]
     return [(str(CATEGORIES[name]), entries) for name, entries in found.items() if entries]
 
 
@@ -129,7 +133,13 @@ def _row(reader: Reader, clause: Clause, name: str, focus: bool) -> Row:
     here = catalog(reader)
     kind = kind_of(clause.column, here)
     if kind is None:
-        return Row(name, "row", clause, fault=str(FAULTS["unfinished"]) if not clause.column else str(FAULTS["column"]), focus=focus)
+        return Row(
+            name,
+            "row",
+            clause,
+            fault=str(FAULTS["unfinished"]) if not clause.column else str(FAULTS["column"]),
+            focus=focus,
+        )
     segment = clause.column.startswith(SEGMENT)
     named = OPERATORS[kind] if not segment else ("in", "not_in", "empty", "filled")
     if kind == "boolean":
@@ -173,9 +183,15 @@ def values_of(reader: Reader, name: str) -> list[tuple[str, str]]:
 
 def enumerations(reader: Reader) -> dict[str, list[str]]:
     """Text columns with few values that may be suggested: nothing personal, no more than a dozen columns."""
-    listed = [item["name"] for item in said(reader).get("columns", []) if item["type"] == "text" and item.get("privacy", "none") == "none"]
+    listed = [
+        item["name"]
+        for item in said(reader).get("columns", [])
+        if item["type"] == "text" and item.get("privacy", "none") == "none"
+    ]
     found = {name: [value for value, _title in values_of(reader, name)] for name in listed}
-    return dict([(name, values) for name, values in found.items() if values and name != "account_manager"][:12])
+    return dict(
+        [(name, values) for name, values in found.items() if values and name != "account_manager"][:12]
+    )
 
 
 def usual(reader: Reader, name: str) -> Clause:

@@ -131,20 +131,35 @@ def figures(reader: Reader, rule: Rule, scope: Scope) -> dict[str, Any]:
     where, values = reader.scoped(scope)
     listed = ", ".join(f"{sql} AS {name}" for name, sql in chosen.items())
     with reader.limited():
-        return reader.one(f"SELECT {listed} FROM profile WHERE ({condition(reader, rule).sql}) AND {where}", values) or {}
+        return (
+            reader.one(
+                f"SELECT {listed} FROM profile WHERE ({condition(reader, rule).sql}) AND {where}", values
+            )
+            or {}
+        )
 
 
 def members(reader: Reader, rule: Rule, scope: Scope) -> list[dict[str, Any]]:
     """A few of the matching customers, the same ones each time."""
     served = reader.columns("profile")
-    shown = [name for name in ("customer_id", "name", "city", "revenue_12m", "recency_days") if name in served]
+    shown = [
+        name for name in ("customer_id", "name", "city", "revenue_12m", "recency_days") if name in served
+    ]
     where, values = reader.scoped(scope)
     sql = f"SELECT {', '.join(shown)} FROM profile WHERE ({condition(reader, rule).sql}) AND {where} ORDER BY md5(customer_id), customer_id LIMIT {SAMPLE_ROWS}"
     with reader.limited():
         return reader.dicts(sql, values)
 
 
-NUMBERS = ("orders_90d", "average_order_value", "distinct_categories", "promotion_share", "response_rate", "weekend_share", "tenure_days")
+NUMBERS = (
+    "orders_90d",
+    "average_order_value",
+    "distinct_categories",
+    "promotion_share",
+    "response_rate",
+    "weekend_share",
+    "tenure_days",
+)
 SUGGESTED = 4
 
 
@@ -161,38 +176,56 @@ class Suggestion:
         return self.inside / self.everybody
 
 
-def suggestions(reader: Reader, rule: Rule, scope: Scope, enumerations: Mapping[str, Sequence[str]]) -> list[Suggestion]:
+def suggestions(
+    reader: Reader, rule: Rule, scope: Scope, enumerations: Mapping[str, Sequence[str]]
+) -> list[Suggestion]:
     """The conditions with the largest lift; worked out over the sample when that is large enough, else over everybody.
 
     `enumerations` are the text columns that may be suggested, with their values.
     """
-    enough = serving.SAMPLE in reader.tables and reader.value(f"SELECT COUNT(*) FROM {serving.SAMPLE}") >= serving.SMALL
+    enough = (
+        serving.SAMPLE in reader.tables
+        and reader.value(f"SELECT COUNT(*) FROM {serving.SAMPLE}") >= serving.SMALL
+    )
     table = serving.SAMPLE if enough else serving.CUSTOMERS
     where, values = reader.scoped(scope, table)
     tests: list[tuple[Clause, str]] = []
     for name, known in enumerations.items():
         if name not in rule.columns:
             tests += [
-                (Clause(name, "in", (value,)), exp.EQ(this=column(name), expression=exp.Literal.string(value)).sql(dialect="duckdb"))
+                (
+                    Clause(name, "in", (value,)),
+                    exp.EQ(this=column(name), expression=exp.Literal.string(value)).sql(dialect="duckdb"),
+                )
                 for value in known
             ]
     served = reader.columns(table)
     numbers = [name for name in NUMBERS if name in served and name not in rule.columns]
     if numbers:
-        upper = reader.rows(f"SELECT {', '.join(f'quantile_disc({name}, 0.75)' for name in numbers)} FROM {table} WHERE {where}", values)[0]
-        tests += [(Clause(name, "ge", (_round(edge),)), f"{name} >= {_round(edge)}") for name, edge in zip(numbers, upper, strict=True) if edge]
+        upper = reader.rows(
+            f"SELECT {', '.join(f'quantile_disc({name}, 0.75)' for name in numbers)} FROM {table} WHERE {where}",
+            values,
+        )[0]
+        tests += [
+            (Clause(name, "ge", (_round(edge),)), f"{name} >= {_round(edge)}")
+            for name, edge in zip(numbers, upper, strict=True)
+            if edge
+        ]
     if not tests:
         return []
     inside = condition(reader, rule, table).sql
     counts = ", ".join(f"COUNT(*) FILTER (inside AND ({sql})), COUNT(*) FILTER ({sql})" for _, sql in tests)
     with reader.limited():
         row = reader.rows(
-            f"SELECT COUNT(*) FILTER (inside), COUNT(*), {counts} FROM (SELECT *, ({inside}) AS inside FROM {table} WHERE {where})", values
+            f"SELECT COUNT(*) FILTER (inside), COUNT(*), {counts} FROM (SELECT *, ({inside}) AS inside FROM {table} WHERE {where})",
+            values,
         )[0]
     if not row[0] or row[0] == row[1]:
         return []
     found = [
-        Suggestion(clause, row[2 + 2 * i] / row[0], row[3 + 2 * i] / row[1]) for i, (clause, _) in enumerate(tests) if row[3 + 2 * i]
+        Suggestion(clause, row[2 + 2 * i] / row[0], row[3 + 2 * i] / row[1])
+        for i, (clause, _) in enumerate(tests)
+        if row[3 + 2 * i]
     ]
     telling = [item for item in found if 0.05 <= item.inside <= 0.95 and item.lift >= 1.15]
     best: dict[str, Suggestion] = {}
@@ -202,4 +235,6 @@ def suggestions(reader: Reader, rule: Rule, scope: Scope, enumerations: Mapping[
 
 
 def _round(value: Any) -> str:
-    return format(float(value), ".2g") if abs(float(value)) < 1 else format(float(f"{float(value):.2g}"), ".0f")
+    return (
+        format(float(value), ".2g") if abs(float(value)) < 1 else format(float(f"{float(value):.2g}"), ".0f")
+    )

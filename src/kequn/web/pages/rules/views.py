@@ -48,7 +48,9 @@ LONGEST = 4_000
 def _told(error: RuleError) -> dict[str, Any]:
     text, at = str(error.fields.get("text") or ""), int(error.fields.get("position") or 0)
     word = str(error.fields.get("word") or "")
-    found = text[at : at + len(word)] if text[at : at + len(word)].lower() == word.lower() else text[at : at + 1]
+    found = (
+        text[at : at + len(word)] if text[at : at + len(word)].lower() == word.lower() else text[at : at + 1]
+    )
     return {
         "message": saving.told(error), "before": text[max(0, at - 40) : at], "word": found,
         "after": text[at + len(found) : at + len(found) + 40], "position": at, "near": error.fields.get("near") or "",
@@ -57,7 +59,9 @@ def _told(error: RuleError) -> dict[str, Any]:
 
 def _start(reader: Reader) -> Group:
     name = choices.first(choices.options(reader))
-    return Group(True, (Clause(name, "le", ("90",)) if name == "recency_days" else choices.usual(reader, name),))
+    return Group(
+        True, (Clause(name, "le", ("90",)) if name == "recency_days" else choices.usual(reader, name),)
+    )
 
 
 @needs("aggregates.view")
@@ -78,7 +82,9 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "rules/index.html", _page(request, reader, root, text, mode, wrong))
 
 
-def _page(request: HttpRequest, reader: Reader, root: Group, text: str, mode: str, wrong: Any = None) -> dict[str, Any]:
+def _page(
+    request: HttpRequest, reader: Reader, root: Group, text: str, mode: str, wrong: Any = None
+) -> dict[str, Any]:
     link = reverse("rules:index") + "?"
     return {
         "row": choices.rows(reader, root), "options": choices.options(reader), "text": text, "mode": mode, "wrong": wrong,
@@ -100,7 +106,9 @@ def tree(request: HttpRequest) -> HttpResponse:
         fresh = choices.usual(reader, choices.first(choices.options(reader)))
         if _size(root) < MAX_CONDITIONS:
             before = root
-            root = edited(root, "add", path, fresh if action == "add" else Group(_turned(root, path), (fresh,)))
+            root = edited(
+                root, "add", path, fresh if action == "add" else Group(_turned(root, path), (fresh,))
+            )
             focus = _new(before, path) if action == "add" else (*_new(before, path), 0)
     elif action == "suggest":
         root, focus = _with(reader, root, request.POST.get("rule", "")[:LONGEST])
@@ -181,7 +189,10 @@ def panel(request: HttpRequest) -> HttpResponse:
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
     here = choices.catalog(reader)
     typed = "text" in request.POST
-    context: dict[str, Any] = {"may_save": request.user.may("audiences.edit"), "mode": "text" if typed else "visual"}
+    context: dict[str, Any] = {
+        "may_save": request.user.may("audiences.edit"),
+        "mode": "text" if typed else "visual",
+    }
     text = request.POST.get("text", "")[: LONGEST + 1]
     try:
         root = read(text, here) if typed else tidy(from_form(_items(request)), here)
@@ -224,7 +235,13 @@ def exact(request: HttpRequest) -> HttpResponse:
             for s, g, n in counting.overlap(reader, rule, scope, names)
         ]
         near = [
-            (sentence(item.clause, here, words), write(Group(True, (item.clause,)), here), item.inside, item.everybody, item.lift)
+            (
+                sentence(item.clause, here, words),
+                write(Group(True, (item.clause,)), here),
+                item.inside,
+                item.everybody,
+                item.lift,
+            )
             for item in counting.suggestions(reader, rule, scope, choices.enumerations(reader))
         ]
     except RuleError as error:
@@ -245,7 +262,9 @@ def _share(part: int, whole: int) -> float | None:
 def _members(request: HttpRequest, reader: Reader, rule: Any) -> list[dict[str, Any]]:
     if not request.user.may("customers.view"):
         return []
-    personal = {item["name"] for item in said(reader).get("columns", []) if item.get("privacy", "none") != "none"}
+    personal = {
+        item["name"] for item in said(reader).get("columns", []) if item.get("privacy", "none") != "none"
+    }
     hidden = (personal | {"name", "phone", "email"}) - {"customer_id"}
     found = counting.members(reader, rule, scope_of(request.user))
     return [masked_row(request, str(row["customer_id"]), row, hidden & set(row)) for row in found]
@@ -296,12 +315,16 @@ def save(request: HttpRequest) -> HttpResponse:
         if request.POST.get("scheme"):
             return _as_segment(request, request.POST["scheme"][:40], text, title)
         path, name = free_path(title, request.POST.get("id", "")[:40])
-        body = audience_text(name, title, request.POST.get("purpose", "").strip()[:300], rule=text, owner=request.user.get_username())
+        body = audience_text(
+            name,
+            title,
+            request.POST.get("purpose", "").strip()[:300],
+            rule=text,
+            owner=request.user.get_username(),
+        )
         saving.save(request, path, body, expected="")
     except (RuleError, ConfigError) as error:
         messages.error(request, saving.told(error))
         return redirect(back)
     messages.success(request, _("名单已保存，下次运行时生成成员"))
     return redirect("audiences:detail", name=name)
-
-

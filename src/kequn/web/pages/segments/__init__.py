@@ -25,7 +25,9 @@ def search(request: Any, text: str) -> Iterator[Hit]:
     for scheme in known.values():
         for name, title in scheme.segments:
             if wanted in f"{spellings(title)} {name}".replace(" ", ""):
-                yield Hit(title, reverse("segments:detail", args=[scheme.name, name]), "users-group", scheme.title)
+                yield Hit(
+                    title, reverse("segments:detail", args=[scheme.name, name]), "users-group", scheme.title
+                )
 
 
 PAGE = Page(

@@ -42,13 +42,17 @@ def trend_chart(reader: Reader, scope: Scope, scheme: SchemeInfo) -> Chart | Non
     """
     found = history(reader, scope, scheme)
     for money in money_columns(reader):
-        days = sorted({row["as_of"] for row in found if row.get(money)})  # an empty segment has 0 even where nothing is known
+        days = sorted(
+            {row["as_of"] for row in found if row.get(money)}
+        )  # an empty segment has 0 even where nothing is known
         if len(days) > 1:
             break
     else:
         return None
     by_day = {(row["as_of"], row["segment"]): row[money] for row in found}
-    worth = {name: sum(float(by_day.get((day, name)) or 0) for day in days) for name, _title in scheme.segments}
+    worth = {
+        name: sum(float(by_day.get((day, name)) or 0) for day in days) for name, _title in scheme.segments
+    }
     shown = [name for name in sorted(worth, key=lambda name: -worth[name]) if worth[name]][:MOST_SERIES]
     series = {scheme.segment_title(name): [_float(by_day.get((day, name))) for day in days] for name in shown}
     chart = charts.lines(

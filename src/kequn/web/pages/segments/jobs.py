@@ -44,7 +44,9 @@ def export_members(
             name for name in columns
             if name != "customer_id" and declared.get(name, "personal" if name in NAMED else "none") != "none"
         }  # fmt: skip
-        total = con.execute("SELECT count(*) FROM assignment WHERE scheme = ? AND segment = ?", list(target)).fetchone()[0]
+        total = con.execute(
+            "SELECT count(*) FROM assignment WHERE scheme = ? AND segment = ?", list(target)
+        ).fetchone()[0]
         name = f"{scheme}-{segment}-{manifest['as_of']}.{format}"
         rows = write(
             con, f"{scheme}/{segment}", context.folder / name, manifest, lang, leave_out=hidden,

@@ -45,7 +45,10 @@ def index(request: HttpRequest) -> HttpResponse:
     against = scheme_or_404(reader, other) if other and other != scheme.name else None
     rows = segment_rows(reader, scope, scheme)
     sparks = size_sparks(reader, scope, scheme)
-    owners = {(one.scheme, one.segment): one.user for one in SegmentOwner.objects.select_related("user").filter(scheme=scheme.name)}
+    owners = {
+        (one.scheme, one.segment): one.user
+        for one in SegmentOwner.objects.select_related("user").filter(scheme=scheme.name)
+    }
     for row in rows:
         row["sizes"] = sparks.get(row["segment"])
         row["owner"] = owners.get((scheme.name, row["segment"]))
@@ -58,11 +61,15 @@ def index(request: HttpRequest) -> HttpResponse:
 
 def overlap_chart(reader: Reader, scope: Scope, scheme: SchemeInfo, against: SchemeInfo) -> Chart:
     """Customers in each pair of segments of two schemes, as a share of the first one's segment."""
+
     def counted() -> dict[tuple[str, str], int]:
         where, values = reader.scoped(scope)
         a, b = f'"seg_{scheme.name}"', f'"seg_{against.name}"'
         with reader.limited():
-            rows = reader.rows(f"SELECT {a}, {b}, count(*) FROM profile WHERE {where} AND {a} IS NOT NULL AND {b} IS NOT NULL GROUP BY ALL", values)
+            rows = reader.rows(
+                f"SELECT {a}, {b}, count(*) FROM profile WHERE {where} AND {a} IS NOT NULL AND {b} IS NOT NULL GROUP BY ALL",
+                values,
+            )
         return {(x, y): n for x, y, n in rows}
 
     found = remembered(reader, f"overlap:{scheme.name}:{against.name}:{scope.key}", counted)
@@ -128,9 +135,20 @@ def export(request: HttpRequest, scheme: str, segment: str) -> HttpResponse:
         raise Http404
     personal = request.POST.get("personal") == "on"
     user: Any = request.user
-    if not user.has_perm("members.export", (scheme, segment)) or (personal and not user.has_perm("members.export_personal", (scheme, segment))):
+    if not user.has_perm("members.export", (scheme, segment)) or (
+        personal and not user.has_perm("members.export_personal", (scheme, segment))
+    ):
         raise Http404
-    job = lifecycle.start(request, "members.export", run=reader.run_id, scheme=scheme, segment=segment, format=kind, personal=personal, lang=language())
+    job = lifecycle.start(
+        request,
+        "members.export",
+        run=reader.run_id,
+        scheme=scheme,
+        segment=segment,
+        format=kind,
+        personal=personal,
+        lang=language(),
+    )
     return redirect("tasks:detail", pk=job.pk)
 
 
@@ -151,7 +169,11 @@ def portrait_rows(reader: Reader, info: SchemeInfo, segment: str) -> list[dict[s
     rows = remembered(reader, f"portrait:{info.name}:{segment}", read)
     english = language() == "en"
     return [
-        {**row, "title": (row["title_en"] if english else row["title_zh"]) or row["dimension"], "times": row["lift"]}
+        {
+            **row,
+            "title": (row["title_en"] if english else row["title_zh"]) or row["dimension"],
+            "times": row["lift"],
+        }
         for row in rows
     ]
 
@@ -165,5 +187,3 @@ def portrait_chart(rows: list[dict[str, Any]]) -> Chart:
     )  # fmt: skip
     charts.pin_colours(chart, ("--k-c1", "--k-c7"))
     return chart
-
-

@@ -49,7 +49,13 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(
         request,
         "tasks/index.html",
-        {"page": page, "filters": tabs, "state": wanted, "seen_until": seen_until, "alerts": navigation.alerts(request.user)},
+        {
+            "page": page,
+            "filters": tabs,
+            "state": wanted,
+            "seen_until": seen_until,
+            "alerts": navigation.alerts(request.user),
+        },
     )
 
 

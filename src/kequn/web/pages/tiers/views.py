@@ -24,7 +24,9 @@ KINDS = ("tiers", "scorecard", "bands")
 def index(request: HttpRequest) -> HttpResponse:
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
     scope = scope_of(request.user)
-    known = sorted((one for one in schemes(reader).values() if one.kind in KINDS), key=lambda one: KINDS.index(one.kind))
+    known = sorted(
+        (one for one in schemes(reader).values() if one.kind in KINDS), key=lambda one: KINDS.index(one.kind)
+    )
     wanted = request.GET.get("scheme") or (known[0].name if known else None)
     scheme = chosen_scheme(reader, wanted, *KINDS) if known else None
     if scheme is None:
@@ -41,7 +43,8 @@ def pyramid_chart(reader: Reader, scope: Scope, scheme: SchemeInfo) -> Chart:
     """The tiers from the top down, each with its people and its share of the money."""
     rows = [row for row in segment_rows(reader, scope, scheme) if row["customers"]]
     notes = [
-        _("%(people)s 人 · 贡献 %(share)s") % {"people": numbers.compact(row["customers"]), "share": numbers.percent(row["value_share"])}
+        _("%(people)s 人 · 贡献 %(share)s")
+        % {"people": numbers.compact(row["customers"]), "share": numbers.percent(row["value_share"])}
         for row in rows
     ]
     return charts.pyramid(

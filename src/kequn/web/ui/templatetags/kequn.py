@@ -89,7 +89,9 @@ def sparkline(values: Any, width: int = 84, height: int = 24) -> SafeString:
 @register.simple_tag
 def segment_of(scheme: Any, segment: str) -> SafeString:
     """A segment as its colour and its title."""
-    return format_html('<i class="k-swatch k-sw-{}"></i> {}', scheme.colour(segment), scheme.segment_title(segment))
+    return format_html(
+        '<i class="k-swatch k-sw-{}"></i> {}', scheme.colour(segment), scheme.segment_title(segment)
+    )
 
 
 @register.simple_tag

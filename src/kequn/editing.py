@@ -52,7 +52,9 @@ def check_definition(folder: Path, path: str, text: str, manifest: Mapping[str, 
     definitions = read_definitions(folder)
     texts = {**definitions.texts, path: text}
     catalog = _catalog(definitions.features, manifest)
-    schemes = load_schemes({name: body for name, body in texts.items() if name.startswith("schemes/")}, catalog)
+    schemes = load_schemes(
+        {name: body for name, body in texts.items() if name.startswith("schemes/")}, catalog
+    )
     audiences = {name: body for name, body in texts.items() if name.startswith("audiences/")}
     load_audiences(audiences, with_schemes(catalog, schemes.values()))
 
@@ -91,7 +93,9 @@ def _catalog(features: tuple[FeatureFile, ...], manifest: Mapping[str, Any] | No
     if not manifest:
         return whole
     here = snapshot_catalog(manifest)
-    return replace(whole, columns={**here.columns, **whole.columns}, behaviours={**here.behaviours, **whole.behaviours})
+    return replace(
+        whole, columns={**here.columns, **whole.columns}, behaviours={**here.behaviours, **whole.behaviours}
+    )
 
 
 __all__ = ["Definition", "check_definition", "read_definition", "remove_definition", "save_definition"]

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from kequn.definitions import ABSENT
+from kequn.editing import check_definition, read_definition, remove_definition, save_definition
 from kequn.errors import ConfigError
-from kequn.pipeline.editing import check_definition, read_definition, remove_definition, save_definition
 
 PATH = "audiences/lapsed.yaml"
 TEXT = "audience: lapsed\nrule: recency_days > 180\n"
@@ -35,14 +35,18 @@ def test_what_somebody_else_saved_meanwhile_is_not_overwritten_or_removed(tmp_pa
     assert read_definition(tmp_path, PATH).fingerprint == ABSENT
 
 
-def test_a_wrong_rule_is_refused_with_its_line_and_the_nearest_name_and_nothing_is_written(tmp_path: Path) -> None:
+def test_a_wrong_rule_is_refused_with_its_line_and_the_nearest_name_and_nothing_is_written(
+    tmp_path: Path,
+) -> None:
     with pytest.raises(ConfigError) as caught:
         save_definition(tmp_path, PATH, TEXT.replace("recency_days", "recency_dayz"), expected=ABSENT)
     assert caught.value.fields["near"] == "recency_days" and caught.value.fields["line"] == 2
     assert not (tmp_path / PATH).exists()
 
 
-@pytest.mark.parametrize("path", ["../x.yaml", "schemes/../../x.yaml", "/etc/passwd", "kequn.yaml", "schemes/A.yaml", ""])
+@pytest.mark.parametrize(
+    "path", ["../x.yaml", "schemes/../../x.yaml", "/etc/passwd", "kequn.yaml", "schemes/A.yaml", ""]
+)
 def test_only_schemes_and_audiences_can_be_named(tmp_path: Path, path: str) -> None:
     with pytest.raises(ConfigError):
         read_definition(tmp_path, path)
