@@ -84,7 +84,8 @@ def scores(profile: pd.DataFrame) -> pd.DataFrame:
     """The profile of buyers with R, F and M scores by 12 exact cut points."""
     buyers = profile[profile.frequency > 0].copy()
     for name, column in {"r": "recency_days", "f": "frequency", "m": "monetary"}.items():
-        cuts = buyers[column].quantile([0.2, 0.4, 0.6, 0.8], interpolation="lower").to_numpy()
+        ordered = np.sort(buyers[column].to_numpy())
+        cuts = ordered[[(place * len(ordered) + 4) // 5 - 1 for place in range(1, 5)]]
         above = np.searchsorted(cuts, buyers[column].to_numpy(), side="left")
         buyers[name] = 5 - above if name == "r" else above + 1
     return buyers

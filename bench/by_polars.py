@@ -11,7 +11,6 @@ import polars as pl
 from bench.stages import Stages
 
 AS_OF = date(2026, 11, 1)
-CUTS = (0.2, 0.4, 0.6, 0.8)
 
 
 def placed(lines: pl.LazyFrame) -> pl.LazyFrame:
@@ -103,9 +102,9 @@ def scores(profile: pl.LazyFrame) -> pl.LazyFrame:
     buyers = profile.filter(pl.col("frequency") > 0)
     columns = {"r": "recency_days", "f": "frequency", "m": "monetary"}
     cuts = buyers.select(
-        pl.col(column).quantile(cut, interpolation="lower").alias(f"{name}{place}")
+        pl.col(column).sort().get((place * pl.len() + 4) // 5 - 1).alias(f"{name}{place}")
         for name, column in columns.items()
-        for place, cut in enumerate(CUTS, 1)
+        for place in range(1, 5)
     ).collect()
     made = []
     for name, column in columns.items():

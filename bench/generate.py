@@ -132,31 +132,34 @@ SELECT customer_id, gender, make_date(birth_year, 6, 15) AS birth_date, city_tie
 FACT_PRODUCTS = "SELECT product_id, category, subcategory, brand, price, price * 6 // 10 AS cost FROM product ORDER BY product_id"
 
 
-def generate(scale: Scale, memory_limit: str = "4GB") -> Path:
-    """Write the data of a scale once; returns its folder."""
-    if (scale.folder / "done").exists():
-        return scale.folder
-    shutil.rmtree(scale.folder, ignore_errors=True)
+TABLES = {
+    "flat/order_lines": FLAT_LINES,
+    "flat/customers": FLAT_CUSTOMERS,
+    "facts/orders": FACT_ORDERS,
+    "facts/order_lines": FACT_LINES,
+    "facts/customers": FACT_CUSTOMERS,
+}
+
+
+def generate(customers: int, folder: Path, memory_limit: str = "4GB") -> Path:
+    """Write the data of that many customers to `folder`, unless they lie there already."""
+    if (folder / "done").exists():
+        return folder
+    shutil.rmtree(folder, ignore_errors=True)
     con = duckdb.connect()
     con.execute(f"SET memory_limit = '{memory_limit}'")
     con.execute(MACROS)
     con.execute(PRODUCT)
-    for part, start in enumerate(range(0, scale.customers, CUSTOMERS_PER_PART)):
-        stop = min(start + CUSTOMERS_PER_PART, scale.customers)
+    for part, start in enumerate(range(0, customers, CUSTOMERS_PER_PART)):
+        stop = min(start + CUSTOMERS_PER_PART, customers)
         con.execute(CUSTOMER.format(start=start, stop=stop, as_of=AS_OF))
         con.execute(ORDER.format(as_of=AS_OF, days=DAYS))
         con.execute(LINE.format(products=PRODUCTS))
-        for table, sql in (
-            ("flat/order_lines", FLAT_LINES),
-            ("flat/customers", FLAT_CUSTOMERS),
-            ("facts/orders", FACT_ORDERS),
-            ("facts/order_lines", FACT_LINES),
-            ("facts/customers", FACT_CUSTOMERS),
-        ):
-            _write(con, sql, scale.folder / table, part)
-    _write(con, FACT_PRODUCTS, scale.folder / "facts/products", 0)
-    (scale.folder / "done").touch()
-    return scale.folder
+        for table, sql in TABLES.items():
+            _write(con, sql, folder / table, part)
+    _write(con, FACT_PRODUCTS, folder / "facts/products", 0)
+    (folder / "done").touch()
+    return folder
 
 
 def _write(con: duckdb.DuckDBPyConnection, sql: str, folder: Path, part: int) -> None:
@@ -183,5 +186,6 @@ def shape(folder: Path) -> dict[str, int | float]:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("millions", type=int, choices=[1, 10, 50])
-    folder = generate(Scale(parser.parse_args().millions))
+    scale = Scale(parser.parse_args().millions)
+    folder = generate(scale.customers, scale.folder)
     print(json.dumps({"notes": shape(folder)}))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import duckdb
 
-from bench.stages import Stages
+from bench.stages import Stages, cpu_seconds
 
 SETTINGS = """\
 name: {zh: 基准测试, en: Benchmark}
@@ -61,6 +61,19 @@ def sources(folder: Path) -> str:
     return "".join(text)
 
 
+class Steps:
+    """CPU seconds from one step of a run to the next."""
+
+    def __init__(self) -> None:
+        self.cpu: dict[str, float] = {}
+        self.step, self.began = "start", cpu_seconds()
+
+    def __call__(self, step: str, share: float) -> None:
+        now = cpu_seconds()
+        self.cpu[self.step] = round(self.cpu.get(self.step, 0.0) + now - self.began, 2)
+        self.step, self.began = step, now
+
+
 def prepare(data: Path, out: Path, stages: Stages) -> None:
     """A fresh workspace: library schemes, parameters from the data. Reads and checks every source."""
     from kequn.pipeline.setup import prepare as set_up
@@ -82,10 +95,12 @@ def run(data: Path, out: Path, stages: Stages) -> None:
     from kequn.pipeline import run as run_pipeline
     from kequn.workspace import Workspace
 
+    steps = Steps()
     with stages.stage("run"):
-        result = run_pipeline(Workspace.open(out / "workspace"))
+        result = run_pipeline(Workspace.open(out / "workspace"), listener=steps)
+    steps("end", 1.0)
     manifest = result.snapshot.manifest
-    stages.notes["seconds"] = {name: round(value, 2) for name, value in manifest.seconds.items()}
+    stages.notes["cpu_s_by_step"] = steps.cpu
     stages.notes["customers"] = manifest.customers
     stages.notes["schemes"] = len(manifest.schemes)
 
