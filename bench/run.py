@@ -182,7 +182,12 @@ def merge(
     for goal in GOALS:
         value = _value(goal, samples)
         if value is not None:
-            ratios[goal.key] = {"value": value, "goal": goal.bound, "reached": goal.reached(value)}
+            ratios[goal.key] = {
+                "value": value,
+                "goal": goal.bound,
+                "reached": goal.reached(value),
+                "measured_at": now,
+            }
     write_results(results)
     say(f"written: {RESULTS.relative_to(ROOT)}")
 

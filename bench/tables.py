@@ -70,11 +70,12 @@ def rendered(results: Mapping[str, Any], lang: str) -> str:
         return ""
     parts = [_machine(results, lang)]
     scales = sorted(results.get("scales", {}).items(), key=lambda item: int(item[0]))
-    for _, scale in scales:
+    for millions, scale in scales:
+        judged = int(millions) >= 10  # below, starting Python and importing outweighs the work
         parts += [
             _heading(scale["data"], lang),
             _measured(scale["measurements"], lang),
-            _ratios(scale["ratios"], lang),
+            _ratios(scale["ratios"], lang, judged),
         ]
     parts.append(f"### {WORDS['growth'][lang]}\n\n{_growth([scale for _, scale in scales], lang)}")
     return "\n\n".join(part for part in parts if part)
@@ -124,16 +125,15 @@ def _measured(measurements: Mapping[str, Any], lang: str) -> str:
     return table(HEADS["measured"][lang], rows)
 
 
-def _ratios(ratios: Mapping[str, Any], lang: str) -> str:
+def _ratios(ratios: Mapping[str, Any], lang: str, judged: bool) -> str:
     rows = []
     for goal in GOALS:
         found = ratios.get(goal.key)
         if found is None:
             continue
         shown = f"{found['value']:.2f} GB" if goal.against is None else f"{found['value']:.2f}"
-        rows.append(
-            [_label(goal, lang), shown, _bound(goal), {True: "✓", False: "✗", None: ""}[found["reached"]]]
-        )
+        mark = {True: "✓", False: "✗", None: ""}[goal.reached(found["value"])]
+        rows.append([_label(goal, lang), shown, *([_bound(goal), mark] if judged else ["", ""])])
     return table(HEADS["ratios"][lang], rows) if rows else ""
 
 

@@ -57,7 +57,7 @@ def test_a_missed_goal_is_shown_as_missed() -> None:
         "machine": {"processor": "P", "cores": 2, "memory_gb": 24.0, "system": "Linux"},
         "versions": {"python": "3.11"},
         "scales": {
-            "1": {
+            "10": {
                 "data": {"order_lines": 1_000_000, "customers": 100_000},
                 "measurements": {"full": {"median": {"cpu_s": 5.0, "wall_s": 3.0, "peak_gb": 0.5}, "notes": {"columns": 99}, "samples": [1]}},
                 "ratios": {"full/hand19:cpu_s": {"value": 4.5, "goal": 4, "reached": False}},
