@@ -34,7 +34,11 @@ PEERS = ROOT / ".bench-venv" / "bin" / "python"
 
 @dataclass(frozen=True)
 class Contender:
-    """One thing to measure: a module of this package and its task. `most_rounds` and `most_millions` keep slow ones in bounds."""
+    """One thing to measure: a module of this package and its task.
+
+    `most_rounds` and `most_millions` keep slow ones in bounds; `only_named` runs just when --only names it; `before` must have
+    run in the same round.
+    """
 
     name: str
     module: str
@@ -42,6 +46,7 @@ class Contender:
     peer: bool = False
     most_rounds: int = 99
     most_millions: int = 99
+    only_named: bool = False
     before: tuple[str, ...] = field(default=())
 
 
@@ -55,9 +60,9 @@ CONTENDERS = (
     Contender("rfm_hand", "bench.by_hand", "rfm"),
     Contender("rfm", "bench.by_registry", "rfm"),
     Contender("prepare", "bench.whole_run", "prepare", most_rounds=1),
-    Contender("run_schemes", "bench.whole_run", "run_schemes", before=("prepare",)),
+    Contender("run_schemes", "bench.whole_run", "run_schemes", most_rounds=1, before=("prepare",)),
     Contender("run", "bench.whole_run", "run", most_rounds=1, most_millions=10, before=("prepare",)),
-    Contender("refresh", "bench.whole_run", "refresh", most_rounds=1, before=("prepare",)),
+    Contender("refresh", "bench.whole_run", "refresh", most_rounds=1, only_named=True, before=("prepare",)),
 )
 WORKSPACE = "workspace"
 
@@ -98,7 +103,7 @@ def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def chosen_contenders(only: Sequence[str] | None, millions: int) -> list[Contender]:
     """The named contenders with those that their ratios and their preparation need; all without names."""
-    wanted = set(only or [contender.name for contender in CONTENDERS])
+    wanted = set(only or [contender.name for contender in CONTENDERS if not contender.only_named])
     if only:
         wanted |= {goal.against for goal in GOALS if goal.name in wanted and goal.against}
         for contender in CONTENDERS:

@@ -23,7 +23,7 @@ def test_a_command_is_measured_with_its_stages_and_its_memory() -> None:
     code = 'x = bytearray(200_000_000); x[::4096] = bytes(len(x[::4096])); print(\'{"stages": {}, "notes": {"rows": 3}}\')'
     sample = run_once([sys.executable, "-c", code])
     assert sample.notes == {"rows": 3}
-    assert 0.2 <= sample.peak_gb < 1
+    assert 0.2 <= sample.peak_gb < 8
     assert sample.cpu_s > 0
 
 

@@ -61,6 +61,7 @@ def test_a_click_on_a_cell_chooses_it_and_a_second_click_lets_go(chromium: Any, 
         tab.sign_in("analyst")
         tab.go("/rfm/")
         tab.page.click(".k-cell >> nth=0")
+        tab.page.wait_for_function("location.search.includes('cells=')")
         assert "cells=" in tab.page.url and tab.page.inner_text("#rule") != ""
         tab.page.click(".k-cell[aria-current]")
         assert tab.page.locator("#rule").count() == 0
