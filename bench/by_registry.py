@@ -79,7 +79,7 @@ def profile19(data: Path, out: Path, stages: Stages) -> None:
 
 def rfm(data: Path, out: Path, stages: Stages) -> None:
     with stages.stage("plan"):
-        engine, plan = _flat(data, out), flat_plan(RFM)
+        engine, plan = _flat(data, out), flat_plan((*RFM, "last_order"))
     with stages.stage("rfm"):
         stages.notes["ranges"] = build(engine, plan, ("customer_id", *RFM), out / "measured")
     with stages.stage("scores"):
