@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import threading
+from collections import Counter
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -110,6 +111,29 @@ def test_since_stays_when_the_segment_stays(shop: Path) -> None:
     with snapshot.connect() as con:
         found = {row[0] for row in con.execute("SELECT DISTINCT since FROM assignment").fetchall()}
     assert found == {date(2026, 6, 1), date(2026, 11, 1)}
+
+
+def test_a_run_publishes_who_moved_since_the_run_before(shop: Path) -> None:
+    first = published(shop, as_of=date(2026, 1, 1))
+    assert not first.has("migration")
+    second = published(shop)
+    with second.connect(serving=False) as con:
+        told = con.execute("SELECT scheme, from_segment, to_segment, customers FROM migration").fetchall()
+    before, after = members(first), members(second)
+    shared = {scheme for scheme, _ in before} & {scheme for scheme, _ in after}
+    naive = Counter(
+        (scheme, before.get((scheme, customer)), after.get((scheme, customer)))
+        for scheme, customer in before.keys() | after.keys()
+        if scheme in shared
+    )
+    assert {tuple(row[:3]): row[3] for row in told} == naive
+    assert second.manifest.model_dump()["previous"] == first.run_id
+
+
+def members(snapshot: Snapshot) -> dict[tuple[str, str], str]:
+    with snapshot.connect(serving=False) as con:
+        found = con.execute("SELECT scheme, customer_id, segment FROM assignment").fetchall()
+    return {(scheme, customer): segment for scheme, customer, segment in found}
 
 
 def test_a_killed_run_leaves_the_published_one_and_the_next_sweeps_it(

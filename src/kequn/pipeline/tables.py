@@ -17,10 +17,11 @@ SERVED_FACTS = ("orders", "order_lines", "products", "customers")
 
 
 def write_tables(running: Running, plan: ProfilePlan, assignment: Assignment) -> None:
-    """segment, cell, quarantine, portrait and typical, then `serving.duckdb`."""
+    """segment, cell, migration, quarantine, portrait and typical, then `serving.duckdb`."""
     write_table(assignment.segments, running.draft.folder("segment"))
     if assignment.cells.num_rows:
         write_table(assignment.cells, running.draft.folder("cell"))
+    _migration(running, assignment)
     _quarantine(running)
     with running.clock.step("portrait"):
         _portraits(running, plan, assignment)
@@ -34,6 +35,22 @@ def write_table(table: pa.Table, folder: Path) -> None:
 
     folder.mkdir(parents=True, exist_ok=True)
     pq.write_table(table, folder / "part-00000.parquet", compression="zstd")
+
+
+def _migration(running: Running, assignment: Assignment) -> None:
+    """Who moved since the run before (the manifest's `previous`), for each scheme that both have."""
+    from kequn.snapshot import migration_table
+
+    before = running.previous
+    shared = sorted(set(assignment.results) & set(before.manifest.digests)) if before else []
+    if before is None or not shared or not before.has("assignment"):
+        return
+    engine = running.workspace.settings.engine
+    moves = migration_table(
+        before.files("assignment"), running.draft.files("assignment"), shared,
+        memory_limit=engine.memory_limit, threads=engine.threads or 2,
+    )  # fmt: skip
+    write_table(moves, running.draft.folder("migration"))
 
 
 def _quarantine(running: Running) -> None:

@@ -1,6 +1,6 @@
 """Immutable results of a run: write, publish, read, compare, roll back, prune, forget."""
 
-from kequn.snapshot.comparison import Comparison, SchemeChange, compare
+from kequn.snapshot.comparison import Comparison, SchemeChange, compare, migration_table
 from kequn.snapshot.digest import member_digest, scheme_digests
 from kequn.snapshot.forgetting import Erasure
 from kequn.snapshot.manifest import DefinitionUse, FactUse, FileRecord, Forgotten, Manifest, new_run_id
@@ -26,6 +26,7 @@ __all__ = [
     "build_serving",
     "compare",
     "member_digest",
+    "migration_table",
     "new_run_id",
     "scheme_digests",
 ]

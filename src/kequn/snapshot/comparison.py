@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from kequn.snapshot.reader import Snapshot
 
@@ -11,8 +13,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 _MOVES = """
-WITH a AS (SELECT customer_id, segment FROM before.assignment WHERE scheme = $scheme),
-     b AS (SELECT customer_id, segment FROM after.assignment WHERE scheme = $scheme)
+WITH a AS (SELECT customer_id, segment FROM read_parquet($before) WHERE scheme = $scheme),
+     b AS (SELECT customer_id, segment FROM read_parquet($after) WHERE scheme = $scheme)
 SELECT $scheme AS scheme, a.segment AS from_segment, b.segment AS to_segment, count(*) AS customers
 FROM a FULL OUTER JOIN b ON a.customer_id = b.customer_id
 GROUP BY a.segment, b.segment
@@ -53,30 +55,57 @@ def compare(run_a: Snapshot, run_b: Snapshot, *, memory_limit: str = "2GB", thre
 
     Raises SnapshotError when a run has no assignment or a file was damaged.
     """
-    import duckdb
-    import pyarrow as pa
-
     shared = sorted(set(run_a.manifest.digests) & set(run_b.manifest.digests))
-    found, changes = [], []
-    with duckdb.connect() as con:
-        con.execute(f"SET memory_limit = '{memory_limit}'")
-        con.execute(f"SET threads = {int(threads)}")
-        for name, run in (("before", run_a), ("after", run_b)):
-            files = ", ".join("'" + str(file).replace("'", "''") + "'" for file in run.files("assignment"))
-            con.execute(f"CREATE SCHEMA {name}")
-            con.execute(f"CREATE VIEW {name}.assignment AS SELECT * FROM read_parquet([{files}])")
-        for scheme in shared:
-            moves = con.sql(_MOVES, params={"scheme": scheme}).to_arrow_table()
-            found.append(moves)
-            changes.append(_change(scheme, moves, _redefined(scheme, run_a, run_b)))
+    moves = migration_table(
+        run_a.files("assignment"),
+        run_b.files("assignment"),
+        shared,
+        memory_limit=memory_limit,
+        threads=threads,
+    )
+    by_scheme: dict[str, list[dict[str, Any]]] = {scheme: [] for scheme in shared}
+    for row in moves.to_pylist():
+        by_scheme[row["scheme"]].append(row)
+    changes = [_change(scheme, rows, _redefined(scheme, run_a, run_b)) for scheme, rows in by_scheme.items()]
     return Comparison(
         run_a.run_id,
         run_b.run_id,
-        pa.concat_tables(found) if found else _no_moves(),
+        moves,
         tuple(changes),
         tuple(sorted(set(run_a.manifest.digests) - set(shared))),
         tuple(sorted(set(run_b.manifest.digests) - set(shared))),
     )
+
+
+def migration_table(
+    before: Sequence[Path],
+    after: Sequence[Path],
+    schemes: Sequence[str],
+    *,
+    memory_limit: str = "2GB",
+    threads: int = 2,
+) -> pa.Table:
+    """Customers per scheme and pair of segments, from the assignment files of two runs.
+
+    Columns scheme, from_segment, to_segment (NULL = outside the scheme in that run), customers; ordered by the first three.
+    """
+    import duckdb
+    import pyarrow as pa
+
+    found = [_no_moves()]
+    with duckdb.connect() as con:
+        con.execute(f"SET memory_limit = '{memory_limit}'")
+        con.execute(f"SET threads = {int(threads)}")
+        for scheme in schemes:
+            files = {"before": _files_of(scheme, before), "after": _files_of(scheme, after)}
+            found.append(con.sql(_MOVES, params={**files, "scheme": scheme}).to_arrow_table())
+    return pa.concat_tables(found)
+
+
+def _files_of(scheme: str, files: Sequence[Path]) -> list[str]:
+    """The scheme's own files where they carry its name, else all of them."""
+    own = [str(file) for file in files if file.name.rsplit("-", 1)[0] == scheme]
+    return own or [str(file) for file in files]
 
 
 def _no_moves() -> pa.Table:
@@ -86,9 +115,9 @@ def _no_moves() -> pa.Table:
     return pa.schema([*text, ("customers", pa.int64())]).empty_table()
 
 
-def _change(scheme: str, moves: pa.Table, redefined: bool) -> SchemeChange:
+def _change(scheme: str, moves: Sequence[Mapping[str, Any]], redefined: bool) -> SchemeChange:
     stayed = moved = entered = left = 0
-    for row in moves.to_pylist():
+    for row in moves:
         before, after, customers = row["from_segment"], row["to_segment"], row["customers"]
         if before == after:
             stayed += customers
@@ -115,4 +144,4 @@ def _fingerprint(scheme: str, run: Snapshot) -> str | None:
     return used.fingerprint if used else None
 
 
-__all__ = ["Comparison", "SchemeChange", "compare"]
+__all__ = ["Comparison", "SchemeChange", "compare", "migration_table"]
