@@ -51,11 +51,14 @@ class RunRules:
     usable: Mapping[str, Scheme]
     sight: Catalog
     cuts: Mapping[str, Any]
+    worth: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     _explainers: dict[str, Explainer] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, manifest: Mapping[str, Any]) -> RunRules:
-        """Compile the schemes that a run's manifest keeps."""
+    def of(
+        cls, manifest: Mapping[str, Any], worth: Mapping[str, Mapping[str, float]] | None = None
+    ) -> RunRules:
+        """Compile the schemes that a run's manifest keeps; `worth` (see `segment_worth`) says which way is up."""
         schemes, here = run_schemes(manifest)
         hidden = {
             item.name: Column(item.name, item.type, item.title)
@@ -64,7 +67,7 @@ class RunRules:
         }
         sight = Catalog({**here.columns, **hidden}, {}, here.behaviours, here.as_of, here.minor_unit_digits)
         usable = {name: schemes[name] for name in manifest["schemes"] if name in schemes}
-        return cls(schemes, usable, sight, manifest["cuts"])
+        return cls(schemes, usable, sight, manifest["cuts"], worth or {})
 
     def explain(self, scheme: str, row: Mapping[str, Any]) -> Explanation:
         """Explain one scheme for a customer's row (see `customer_row`)."""
@@ -77,6 +80,21 @@ class RunRules:
             bound = bind(self.schemes[scheme], self.sight, as_of, self.cuts.get(scheme, {}), self.usable)
             self._explainers[scheme] = Explainer(bound)
         return self._explainers[scheme].explain(row, as_of)
+
+
+def segment_worth(con: duckdb.DuckDBPyConnection) -> dict[str, dict[str, float]]:
+    """By scheme and segment the mean value of a customer, in major units: lifetime value, else revenue.
+
+    Segments without customers, and runs that know no money, have no entry.
+    """
+    there = {row["column_name"] for row in rows(con, "DESCRIBE segment")}
+    value = next((name for name in ("clv_12m", "revenue_12m", "monetary") if name in there), None)
+    worth: dict[str, dict[str, float]] = {}
+    if value is not None:
+        sql = f"SELECT scheme, segment, {value} / customers AS mean FROM segment WHERE customers > 0 AND {value} IS NOT NULL"
+        for row in rows(con, sql):
+            worth.setdefault(row["scheme"], {})[row["segment"]] = float(row["mean"])
+    return worth
 
 
 def customer_row(
@@ -163,7 +181,7 @@ def reasons(rules: RunRules, scheme: str, row: Mapping[str, Any], lang: str) -> 
             for clause in found.clauses
             for line in [item for item in _lines(clause.condition, lang) if not item["passed"]][:1]
         ]
-    nearest = nearest_change(found)
+    nearest = nearest_change(found, rules.worth.get(scheme, {}))
     return {
         "segment": found.segment,
         "rule_segment": found.rule_segment,
@@ -179,8 +197,12 @@ def reasons(rules: RunRules, scheme: str, row: Mapping[str, Any], lang: str) -> 
     }
 
 
-def nearest_change(found: Explanation) -> Change | None:
-    """The change of one number that would move the customer and is smallest beside the number itself."""
+def nearest_change(found: Explanation, worth: Mapping[str, float] | None = None) -> Change | None:
+    """The change of one number that would move the customer up and is smallest beside the number itself.
+
+    Up is into a segment whose customers are worth more on average (`worth`: segment → mean value). A segment of unknown worth
+    is no way up; without any worth every other segment counts.
+    """
 
     def distance(change: Change) -> tuple[float, str]:
         now, needed = change.value, change.needed
@@ -188,8 +210,15 @@ def nearest_change(found: Explanation) -> Change | None:
             return abs(float(needed) - float(now)) / max(abs(float(now)), 1.0), change.segment
         return float("inf"), change.segment
 
-    there = [change for change in found.changes.values() if change and change.segment != found.segment]
-    return min(there, key=distance, default=None)
+    def is_up(segment: str) -> bool:
+        return not worth or worth.get(segment, 0.0) > worth.get(found.segment or "", 0.0)
+
+    ways = [
+        change
+        for change in found.changes.values()
+        if change and change.segment != found.segment and is_up(change.segment)
+    ]
+    return min(ways, key=distance, default=None)
 
 
 def _sentence(found: Explanation, titles: Mapping[str, str], segment: str | None, lang: str) -> str:
@@ -247,5 +276,6 @@ __all__ = [
     "nearest_change",
     "reasons",
     "run_schemes",
+    "segment_worth",
     "why_rows",
 ]

@@ -119,14 +119,14 @@ def card(request: HttpRequest, customer_id: str) -> HttpResponse:
 @needs("customers.view")
 def why(request: HttpRequest, customer_id: str) -> HttpResponse:
     """The reasons, scheme by scheme, clause by clause."""
-    from kequn.reading.why import RunRules, customer_row, reasons
+    from kequn.reading.why import RunRules, customer_row, reasons, segment_worth
 
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
     seen_customer(request, customer_id)
     manifest = said(reader)
     if not manifest.get("schemes"):
         return render(request, "customers/why.html", {"groups": []})
-    rules = remembered(reader, "rules", lambda: RunRules.of(manifest))
+    rules = remembered(reader, "rules", lambda: RunRules.of(manifest, segment_worth(reader.connection)))
     row = customer_row(reader.connection, manifest, customer_id)
     placed = {item["scheme"]: item for item in customer_card(reader.connection, customer_id)["segments"]}
     groups = []
