@@ -26,13 +26,6 @@ def need(present: object, what: str) -> None:
     pytest.skip(f"{what} is missing")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A page test that lost a race on a busy machine gets two more tries; nothing else does."""
-    for item in items:
-        if item.get_closest_marker("browser") and not item.get_closest_marker("xfail"):
-            item.add_marker(pytest.mark.flaky(reruns=2, reruns_delay=1))
-
-
 @pytest.fixture(scope="session")
 def spark_engine() -> Iterator[Engine]:
     """One local Spark for the whole session."""

@@ -55,7 +55,6 @@ def counted(workspace: Path, text: str) -> int:
         return int(con.execute(count_query(manifest, rule_of(manifest, text))).fetchone()[0])
 
 
-@pytest.mark.xfail(strict=False, reason="loses a race with htmx on a busy machine; to be mended")
 def test_a_newcomer_builds_a_nested_rule_and_saves_it_as_a_list(chromium: Any, site: Site) -> None:
     with visiting(chromium, site) as tab:
         page = tab.page
@@ -79,7 +78,7 @@ def test_a_newcomer_builds_a_nested_rule_and_saves_it_as_a_list(chromium: Any, s
         page.click("#save-rule button.btn-primary")
         page.wait_for_url("**/audiences/jin_qi_ke_hu/")
         assert page.get_attribute("[data-count]", "data-count") == str(number)
-        assert tab.violations() == [] and [line for line in tab.complaints if "sendAbort" not in line] == []
+        assert tab.violations() == [] and tab.complaints == []
     text = (site.workspace / "audiences/jin_qi_ke_hu.yaml").read_text(encoding="utf-8")
     assert "recency_days <= 300 AND (recency_days >=" in text
 
@@ -101,4 +100,4 @@ def test_builder_lists_and_editor_are_accessible_and_fit(
         ):
             tab.go(path)
             assert (path, tab.violations(), tab.overflow() > 0) == (path, [], False)
-        assert [line for line in tab.complaints if "sendAbort" not in line] == []
+        assert tab.complaints == []

@@ -4,6 +4,9 @@
   const body = document.body;
   const find = (selector, root = document) => root.querySelector(selector);
 
+  // a request that a newer one replaces (hx-sync) is no error; htmx would write it to the console
+  if (window.htmx) htmx.logger = (_element, name, detail) => { if (name === "htmx:sendAbort") delete detail.error; };
+
   // every htmx request carries the CSRF token; failures become a toast
   body.addEventListener("htmx:configRequest", (event) => {
     event.detail.headers["X-CSRFToken"] = find("meta[name=csrf]")?.content ?? "";
