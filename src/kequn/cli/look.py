@@ -96,9 +96,11 @@ def show(
 
 
 def _print_portrait(portrait: list[dict[str, Any]], manifest: dict[str, Any], lang: str) -> None:
-    titles = {item["name"]: item["title"] for item in manifest.get("columns", [])}
+    from kequn.reading.values import column_title, value_title, value_titles
+
+    titles = value_titles(manifest)
     body = [
-        [title(titles.get(row["dimension"]) or row["dimension"], lang), row["value"], percent(row["share"]), percent(row["rest_share"]),
+        [column_title(manifest, row["dimension"], lang), value_title(titles, row["dimension"], row["value"], lang), percent(row["share"]), percent(row["rest_share"]),
          f"{row['lift']:.2f}" if row["lift"] is not None else "–"]
         for row in portrait
     ]  # fmt: skip
@@ -132,6 +134,7 @@ def customer(
 ) -> None:
     """一位客户：画像、所在客户群、预测、下一步 · One customer: profile, segments, predictions, next step."""
     from kequn.reading import customer_card
+    from kequn.reading.values import column_title, value_title, value_titles
 
     _, snapshot, lang = published(folder, lang)
     with snapshot.connect() as con:
@@ -141,10 +144,12 @@ def customer(
         return
     manifest = snapshot.manifest.model_dump(mode="json")
     _print_segments(snapshot, card, manifest, lang)
-    titles = {item["name"]: title(item["title"], lang) for item in manifest.get("columns", [])}
+    values = value_titles(manifest)
     known = [
-        [titles.get(name) or name, value] for name, value in card["profile"].items() if value is not None
-    ]
+        [column_title(manifest, name, lang), value_title(values, name, value, lang) if isinstance(value, (str, bool)) else value]
+        for name, value in card["profile"].items()
+        if value is not None
+    ]  # fmt: skip
     print_table(
         say("summary.profile", lang), [say("summary.attribute", lang), say("summary.value", lang)], known
     )

@@ -106,15 +106,29 @@ def fold(text: str) -> str:
 
 
 @cache
-def _declaration() -> tuple[Mapping[str, Table], Mapping[str, Table]]:
+def _raw() -> Mapping[str, Any]:
     from kequn.i18n import packaged_yaml
 
-    text = resources.files("kequn.data").joinpath("standard.yaml").read_text(encoding="utf-8")
-    raw = packaged_yaml(text)
-    vocabularies = {name: _vocabulary(values) for name, values in raw["vocabularies"].items()}
+    raw: Mapping[str, Any] = packaged_yaml(
+        resources.files("kequn.data").joinpath("standard.yaml").read_text(encoding="utf-8")
+    )
+    return raw
+
+
+@cache
+def vocabularies() -> Mapping[str, tuple[Value, ...]]:
+    """The vocabularies of the standard (gender, education, intent …): name to its values, in order."""
+    return MappingProxyType({name: _vocabulary(values) for name, values in _raw()["vocabularies"].items()})
+
+
+@cache
+def _declaration() -> tuple[Mapping[str, Table], Mapping[str, Table]]:
+    raw = _raw()
 
     def build(declared: Mapping[str, Any]) -> Mapping[str, Table]:
-        return MappingProxyType({name: _table(name, entry, vocabularies) for name, entry in declared.items()})
+        return MappingProxyType(
+            {name: _table(name, entry, vocabularies()) for name, entry in declared.items()}
+        )
 
     return build(raw["tables"]), build(raw["shapes"])
 
@@ -126,13 +140,13 @@ def _vocabulary(values: Mapping[str, Any]) -> tuple[Value, ...]:
     )
 
 
-def _table(name: str, entry: Mapping[str, Any], vocabularies: Mapping[str, tuple[Value, ...]]) -> Table:
+def _table(name: str, entry: Mapping[str, Any], known: Mapping[str, tuple[Value, ...]]) -> Table:
     defaults = {key: entry[key] for key in ("model", "basis", "privacy") if key in entry}
     columns: dict[str, Column] = {}
     for column, (kind, zh, en, extra) in entry["columns"].items():
         settings = {**defaults, **extra}
         if "values" in settings:
-            settings["values"] = vocabularies[settings["values"]]
+            settings["values"] = known[settings["values"]]
         columns[column] = Column(column, kind, {"zh": zh, "en": en}, **settings)
     return Table(
         name,
@@ -197,4 +211,5 @@ __all__ = [
     "custom_column",
     "fold",
     "table",
+    "vocabularies",
 ]

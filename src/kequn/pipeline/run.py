@@ -379,6 +379,7 @@ def _column(item: ProfileColumn) -> dict[str, Any]:
     return {
         "name": item.name, "type": item.type, "title": dict(item.title), "unit": item.unit, "model": item.model,
         "basis": item.basis, "privacy": item.privacy, "hidden": item.hidden, "null_reason": item.null_reason,
+        **({"values": {code: dict(words) for code, words in item.values.items()}} if item.values else {}),
     }  # fmt: skip
 
 

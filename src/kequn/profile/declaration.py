@@ -10,7 +10,7 @@ from itertools import product
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from kequn.definitions import load_yaml, validate
 from kequn.i18n import packaged_yaml
@@ -31,6 +31,7 @@ NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 class FeatureDeclaration(BaseModel):
     """One feature as written: one aggregate over one grain, or an expression over other features (`from: profile`).
 
+    `values` titles the codes that a text feature gives: a vocabulary of the data standard by name, or `{code: {zh: …, en: …}}`.
     `for` repeats it for each value, put in the place of `{d}`; `window` is how many days back it looks, so that it can be
     NULL where the facts begin later; `empty` is the value of a customer without rows (NULL when not given).
     """
@@ -49,6 +50,28 @@ class FeatureDeclaration(BaseModel):
     window: int | str | None = None
     each: Annotated[dict[str, list[int | str]], Field(alias="for")] = Field(default_factory=dict)
     privacy: Literal["none", "personal", "sensitive"] = "none"
+    values: str | dict[str, dict[str, str]] = Field(default_factory=dict)
+
+    @field_validator("values")
+    @classmethod
+    def _a_known_vocabulary(cls, values: str | dict[str, dict[str, str]]) -> str | dict[str, dict[str, str]]:
+        from kequn.data.standard import vocabularies
+
+        if isinstance(values, str) and values not in vocabularies():
+            raise ValueError(f"unknown vocabulary {values!r}; known: {', '.join(sorted(vocabularies()))}")
+        return values
+
+    @property
+    def value_titles(self) -> Mapping[str, Mapping[str, str]]:
+        """What each code is called: as declared, else as the standard titles the column of a table that is taken over as it is."""
+        from kequn.data.standard import TABLES, vocabularies
+
+        if isinstance(self.values, dict) and self.values:
+            return self.values
+        if isinstance(self.values, str):
+            return {value.name: value.title for value in vocabularies()[self.values]}
+        column = TABLES[self.source].columns.get(self.sql) if self.source in TABLES else None
+        return {value.name: value.title for value in column.values} if column else {}
 
 
 class FeatureFile(BaseModel):

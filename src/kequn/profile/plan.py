@@ -23,7 +23,7 @@ PROFILE = "profile"
 
 @dataclass(frozen=True)
 class ProfileColumn:
-    """One column of the profile. `hidden` columns serve behaviour terms of rules."""
+    """One column of the profile. `hidden` columns serve behaviour terms of rules; `values` titles the codes of a text column."""
 
     name: str
     type: Type
@@ -35,6 +35,7 @@ class ProfileColumn:
     window_days: int | None = None
     hidden: bool = False
     null_reason: str | None = None
+    values: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def as_column(self) -> Column:
         return Column(self.name, self.type, self.title)
@@ -357,7 +358,7 @@ def _described(item: Built) -> ProfileColumn:
     return ProfileColumn(
         written.name, item.type, written.title, written.unit, written.model, written.basis, written.privacy,
         int(written.window) if written.window else None, written.name.startswith("_"),
-        "history" if item.too_early else None,
+        "history" if item.too_early else None, written.value_titles,
     )  # fmt: skip
 
 

@@ -6,9 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from kequn.data.standard import TABLES
+from kequn.i18n import LANGUAGES
 from kequn.reading import scheme_overview, segment_portrait
-from kequn.report.source import Source, Text, known, plain, said, share, text
+from kequn.reading.values import value_title
+from kequn.report.source import Source, Text, plain, said, share, text
 
 LIFTS = 6
 CANDIDATES = 120
@@ -172,19 +173,7 @@ def _dimension(source: Source, item: Mapping[str, Any]) -> Text:
 
 
 def _value(source: Source, dimension: str, value: object) -> Text:
-    scheme = dimension.removeprefix("seg_")
-    if dimension.startswith("seg_") and scheme in source.schemes:
-        return source.segment_title(scheme, str(value))
-    for code in (f"report.value.{dimension}.{value}", f"report.value.{value}"):
-        if known(code):
-            return said(code)
-    return text(_spellings(dimension).get(str(value)), str(value))
-
-
-def _spellings(column: str) -> dict[str, Any]:
-    """Titles of a column's values where the data standard has a vocabulary for it."""
-    declared = TABLES["customers"].columns.get(column)
-    return {value.name: value.title for value in declared.values} if declared else {}
+    return {str(lang): value_title(source.values, dimension, value, lang) for lang in LANGUAGES}
 
 
 def action_scheme(schemes: Sequence[dict[str, Any]]) -> dict[str, Any] | None:

@@ -6,12 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from kequn.definitions import parse_yaml
 from kequn.errors import KequnError
 from kequn.i18n import LANGUAGES, catalogue, say, title
 from kequn.reading.rows import has_table, rows
+from kequn.reading.values import Titles, value_titles
 
 if TYPE_CHECKING:
     import duckdb
@@ -73,6 +75,11 @@ class Source:
     def column_title(self, name: str) -> Text:
         """Title of a column of the profile or of the predictions."""
         return text(self._titles().get(name), name)
+
+    @cached_property
+    def values(self) -> Titles:
+        """Titles of coded values and segments."""
+        return value_titles(self.manifest)
 
     def _titles(self) -> dict[str, Any]:
         manifest = self.manifest

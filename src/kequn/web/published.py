@@ -15,6 +15,8 @@ from django.http import Http404
 from django.utils.translation import get_language
 
 from kequn.i18n import title as chosen
+from kequn.reading.values import Titles
+from kequn.reading.values import value_titles as titles_of_values
 from kequn.snapshot import Snapshot, SnapshotStore
 from kequn.web.accounts.scope import Scope
 from kequn.web.serving import Reader
@@ -203,6 +205,11 @@ def runs(reader: Reader) -> list[Snapshot]:
 
     found = remembered(reader, "runs", lambda: by_as_of(store().runs()))
     return [run for run in found if run.manifest.as_of <= reader.manifest.as_of][-RUNS_SHOWN:]
+
+
+def value_titles(reader: Reader) -> Titles:
+    """Titles of coded values and segments of the run."""
+    return remembered(reader, "values", lambda: titles_of_values(said(reader)))
 
 
 def column_title(reader: Reader, name: str) -> str:

@@ -11,8 +11,9 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from kequn.i18n import say
+from kequn.reading.values import value_title
 from kequn.web.accounts.masking import HIDDEN
-from kequn.web.published import column_title, language, remembered, said, schemes, worded
+from kequn.web.published import column_title, language, remembered, said, schemes, value_titles, worded
 from kequn.web.serving import Reader
 from kequn.web.ui import numbers
 from kequn.web.ui.templatetags.kequn import money, money_exact
@@ -70,10 +71,18 @@ class Card:
     def facts(self) -> list[tuple[str, Any]]:
         """The attributes that are known, in words."""
         return [
-            (column_title(self.reader, name), _plain(self.profile[name]))
+            (column_title(self.reader, name), self._worded(name))
             for name in SHOWN_FIRST
             if self.profile.get(name) not in (None, "")
         ]
+
+    def _worded(self, name: str) -> str:
+        value = self.profile[name]
+        return (
+            value_title(value_titles(self.reader), name, value, language())
+            if isinstance(value, str)
+            else _plain(value)
+        )
 
     @property
     def known_facts(self) -> list[tuple[str, Any]]:

@@ -9,6 +9,7 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
+from kequn.reading.values import value_title
 from kequn.web.accounts.models import SegmentOwner
 from kequn.web.accounts.permissions import needs
 from kequn.web.accounts.scope import Scope, scope_of
@@ -23,6 +24,7 @@ from kequn.web.published import (
     scheme_or_404,
     schemes,
     segment_rows,
+    value_titles,
 )
 from kequn.web.serving import Reader
 from kequn.web.ui import charts
@@ -167,11 +169,12 @@ def portrait_rows(reader: Reader, info: SchemeInfo, segment: str) -> list[dict[s
         return segment_portrait(reader.connection, info.name, segment, limit=SIDES)
 
     rows = remembered(reader, f"portrait:{info.name}:{segment}", read)
-    english = language() == "en"
+    english, values = language() == "en", value_titles(reader)
     return [
         {
             **row,
             "title": (row["title_en"] if english else row["title_zh"]) or row["dimension"],
+            "value": value_title(values, row["dimension"], row["value"], language()),
             "times": row["lift"],
         }
         for row in rows
