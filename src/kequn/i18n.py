@@ -5,6 +5,7 @@ Each room keeps its sentences in `locale/<room>.yaml`: `code: {zh: …, en: …}
 
 from __future__ import annotations
 
+import re
 from functools import cache
 from importlib import resources
 from typing import Any, Literal
@@ -13,6 +14,10 @@ from kequn.errors import KequnError
 
 Lang = Literal["zh", "en"]
 LANGUAGES: tuple[Lang, ...] = ("zh", "en")
+
+
+_OPTIONAL = re.compile(r"\[\[(.*?)\]\]")
+_FIELD = re.compile(r"\{(\w+)\}")
 
 
 def packaged_yaml(text: str) -> Any:
@@ -36,7 +41,7 @@ def catalogue() -> dict[str, dict[str, str]]:
 
 
 def say(code: str, lang: str = "zh", /, **fields: Any) -> str:
-    """The sentence `code` in `lang`, filled with `fields`.
+    """The sentence `code` in `lang`, filled with `fields`. A part in [[ ]] is left out where a field in it is empty.
 
     >>> say("word.yes", "en")
     'yes'
@@ -46,9 +51,17 @@ def say(code: str, lang: str = "zh", /, **fields: Any) -> str:
         return f"{code} {fields}" if fields else code
     shown = {name: _shown(value, lang) for name, value in fields.items()}
     try:
-        return words["en" if lang == "en" else "zh"].format(**shown)
+        return _fitting(words["en" if lang == "en" else "zh"], shown).format(**shown)
     except (KeyError, IndexError, ValueError):
         return f"{words['en']} {fields}"
+
+
+def _fitting(sentence: str, shown: dict[str, Any]) -> str:
+    def part(found: re.Match[str]) -> str:
+        inner = found.group(1)
+        return inner if all(shown.get(name) not in (None, "") for name in _FIELD.findall(inner)) else ""
+
+    return _OPTIONAL.sub(part, sentence) if "[[" in sentence else sentence
 
 
 def _shown(value: Any, lang: str) -> Any:

@@ -168,3 +168,42 @@ def test_init_from_files_proposes_and_runs(tmp_path: Path) -> None:
 
 def test_init_refuses_to_overwrite_a_workspace(shop: Path) -> None:
     assert "kequn.yaml" in kequn("init", str(shop), "--yes", code=1)
+
+
+def test_one_segment_keeps_its_share_of_the_whole_scheme(shop: Path) -> None:
+    """`show SCHEME/SEGMENT` prints the line that `show SCHEME` prints, not a segment that earns 100 %."""
+    rows = json.loads(kequn("show", "rfm", "-w", str(shop), "--json"))["segments"]
+    one = max(rows, key=lambda row: row["customers"])
+    whole = kequn("show", "rfm", "-w", str(shop), "--lang", "en").splitlines()
+    line = next(text.strip() for text in whole if text.strip().startswith(one["title_en"]))
+    alone = kequn("show", f"rfm/{one['segment']}", "-w", str(shop), "--lang", "en")
+    assert line.split() in [text.split() for text in alone.splitlines()]
+    assert "100.0%" not in line
+
+
+def test_the_summary_of_a_run_fits_a_screen_or_two_and_names_no_empty_segment_twice(shop: Path) -> None:
+    printed = kequn("run", "-w", str(shop), "--lang", "en")
+    answer = json.loads(kequn("schemes", "-w", str(shop), "--json"))
+    for name in answer["schemes"]:
+        assert name in printed
+    assert f"{len(answer['unavailable'])} more schemes" in printed
+    assert len(printed.splitlines()) < 150
+    assert printed.count("have no customers") <= 1
+
+
+def test_a_run_in_which_nobody_can_be_segmented_says_so_in_words(tmp_path: Path) -> None:
+    (tmp_path / "o.csv").write_text(
+        "order_id,order_date,amount\nA1,2026-01-05,10.50\nA2,2026-01-06,20\n", "utf-8"
+    )
+    folder = tmp_path / "w"
+    kequn("init", str(folder), "--from", str(tmp_path / "o.csv"), "--yes")
+    printed = kequn("run", "-w", str(folder), "--lang", "en")
+    assert "all 2 orders (30.50 CNY)" in printed
+    assert "customer_id" in printed
+    assert "Champions" not in printed
+    assert "None" not in printed
+
+
+def test_an_error_never_offers_a_nearest_name_that_does_not_exist(shop: Path) -> None:
+    assert "Nearest" not in kequn("show", "zzzzzzzz", "-w", str(shop), "--lang", "en", code=1)
+    assert "begin alike" not in kequn("customer", "zzzz", "-w", str(shop), "--lang", "en", code=1)

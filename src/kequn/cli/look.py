@@ -9,7 +9,7 @@ import typer
 
 from kequn.cli.app import HERE, JsonOption, LangOption, WorkspaceOption, app, published
 from kequn.cli.printing import count, percent, print_json, print_line, print_table
-from kequn.cli.runs import print_scheme, scheme_title
+from kequn.cli.summary import print_scheme, scheme_title
 from kequn.i18n import say, title
 
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="最多几行 · how many rows")]
@@ -36,8 +36,16 @@ def schemes(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: Js
         for name, item in listed.items()
     ]
     print_table(say("summary.schemes", lang), names, body, right=(3, 4))
-    for name, missing in manifest.get("schemes_unavailable", {}).items():
-        print_line(say("summary.unavailable", lang, scheme=name, missing=missing))
+    locked = [
+        [name, ", ".join(missing).replace("|", " / ")]
+        for name, missing in manifest.get("schemes_unavailable", {}).items()
+    ]
+    if locked:
+        print_table(
+            say("summary.unavailable", lang),
+            [say("summary.scheme", lang), say("summary.missing", lang)],
+            locked,
+        )
 
 
 @app.command()
@@ -88,8 +96,7 @@ def show(
         )
         return
     for name in dict.fromkeys(row["scheme"] for row in rows):
-        part = [row for row in rows if row["scheme"] == name and (not segment or row["segment"] == segment)]
-        print_scheme(name, part, manifest, lang)
+        print_scheme(name, [row for row in rows if row["scheme"] == name], manifest, lang, segment or None)
     if segment:
         _print_portrait(portrait, manifest, lang)
         _print_playbook(workspace_playbook(snapshot, scheme, segment, lang), lang)

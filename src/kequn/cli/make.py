@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kequn.cli.app import HERE, JsonOption, LangOption, WorkspaceOption, app, open_workspace, speak
-from kequn.cli.printing import count, print_json, print_line, print_table
-from kequn.cli.runs import print_summary, run_workspace
+from kequn.cli.printing import print_json, print_line, print_table
+from kequn.cli.runs import run_workspace
+from kequn.cli.summary import print_reconciliation, print_summary
 from kequn.i18n import say, title
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def demo(
     if fresh:
         prepare(workspace)
     snapshot = run_workspace(workspace, lang)
-    print_summary(snapshot, lang)
+    print_summary(snapshot, lang, folder)
     file = write_report(snapshot, folder / "report.html", lang)
     print_line(say("summary.report", lang, file=str(file)))
     print_line(say("summary.demo_next", lang, folder=shlex.quote(str(folder))))
@@ -155,12 +156,7 @@ def check(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: Json
 
 
 def _print_check(answer: dict[str, Any], lang: str) -> None:
-    names = [say(f"summary.{key}", lang) for key in ("table", "read", "kept", "quarantined", "duplicates")]
-    body = [
-        [t["table"], *(count(t[key]) for key in ("read", "kept", "quarantined", "duplicates"))]
-        for t in answer["tables"]
-    ]
-    print_table(say("summary.data", lang), names, body, right=(1, 2, 3, 4))
+    print_reconciliation({part["table"]: part for part in answer["tables"]}, lang)
     names = [say(f"check.{key}", lang) for key in ("model", "features", "possible", "unlocks")]
     models = [
         [say(f"model.{m['model']}", lang), f"{m['available']}/{m['available'] + m['unavailable']}", ", ".join(m["schemes"]),

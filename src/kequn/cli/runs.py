@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kequn.cli.app import HERE, JsonOption, LangOption, WorkspaceOption, app, open_workspace, published
-from kequn.cli.printing import count, percent, print_json, print_line, print_table, progress
-from kequn.i18n import say, title
+from kequn.cli.printing import count, print_json, print_line, print_table, progress
+from kequn.cli.summary import print_summary
+from kequn.i18n import say
 
 if TYPE_CHECKING:
     from kequn.snapshot import Snapshot
@@ -31,7 +32,7 @@ def run(
     if as_json:
         print_json(run_summary(result))
     else:
-        print_summary(result, lang)
+        print_summary(result, lang, folder)
 
 
 def _date(text: str | None) -> date | None:
@@ -69,68 +70,6 @@ def run_summary(snapshot: Snapshot) -> dict[str, Any]:
         "schemes",
     )
     return {key: manifest.get(key) for key in keys}
-
-
-def print_summary(snapshot: Snapshot, lang: str) -> None:
-    """The readable end of a run: data, overview, a line per scheme, warnings."""
-    from kequn.reading import overview, scheme_overview
-
-    manifest = snapshot.manifest.model_dump(mode="json")
-    with snapshot.connect() as con:
-        totals = overview(con)
-        segments = scheme_overview(con)
-    currency = manifest.get("currency", "")
-    print_line(say("summary.head", lang, run_id=snapshot.run_id, as_of=str(snapshot.manifest.as_of)))
-    print_line(
-        say(
-            "summary.totals", lang, customers=count(totals["customers"]), buyers=count(totals["buyers"]),
-            revenue=count(totals["revenue"]), currency=currency, features=len(manifest.get("columns", [])),
-        )
-    )  # fmt: skip
-    _print_reconciliation(manifest, lang)
-    for scheme in dict.fromkeys(row["scheme"] for row in segments):
-        print_scheme(scheme, [row for row in segments if row["scheme"] == scheme], manifest, lang)
-    for name, missing in manifest.get("schemes_unavailable", {}).items():
-        print_line(say("summary.unavailable", lang, scheme=name, missing=missing))
-    print_warnings(manifest, lang)
-
-
-def _print_reconciliation(manifest: dict[str, Any], lang: str) -> None:
-    rows = [
-        [name, *(count(part[key]) for key in ("read", "kept", "quarantined", "duplicates"))]
-        for name, part in manifest.get("reconciliation", {}).get("tables", {}).items()
-        if part["read"]
-    ]
-    names = [say(f"summary.{key}", lang) for key in ("table", "read", "kept", "quarantined", "duplicates")]
-    print_table(say("summary.data", lang), names, rows, right=(1, 2, 3, 4))
-
-
-def print_scheme(scheme: str, rows: list[dict[str, Any]], manifest: dict[str, Any], lang: str) -> None:
-    """One scheme as a table: segment, customers, share, revenue."""
-    value = next((name for name in ("revenue_12m", "monetary") if rows and name in rows[0]), None)
-    total = sum(row[value] or 0 for row in rows) if value else 0
-    names = [say(f"summary.{key}", lang) for key in ("segment", "customers", "share")]
-    names += [say("summary.revenue", lang), say("summary.revenue_share", lang)] if value else []
-    body = []
-    for row in rows:
-        line = [row[f"title_{lang}"], count(row["customers"]), percent(row["share"])]
-        if value:
-            line += [count(row[value]), percent(float(row[value] or 0) / float(total)) if total else "–"]
-        body.append(line)
-    heading = scheme_title(scheme, manifest, lang)
-    print_table(f"{heading} ({scheme})", names, body, right=(1, 2, 3, 4))
-
-
-def scheme_title(scheme: str, manifest: dict[str, Any], lang: str) -> str:
-    """The title of a scheme, as it stood in its file when the run was made."""
-    return title(manifest.get("schemes", {}).get(scheme, {}).get("title", scheme), lang) or scheme
-
-
-def print_warnings(manifest: dict[str, Any], lang: str) -> None:
-    """Warnings of the run, worded."""
-    for warning in manifest.get("warnings", []):
-        fields = {key: value for key, value in warning.items() if key != "code"}
-        print_line("! " + say(warning["code"], lang, **fields))
 
 
 @app.command()
@@ -228,4 +167,4 @@ def forget(
     print_line(say("summary.forgotten", lang, id=customer_id, rows=erased.rows))
 
 
-__all__ = ["print_scheme", "print_summary", "print_warnings", "run_workspace", "scheme_title"]
+__all__ = ["run_workspace"]

@@ -166,8 +166,8 @@ def _fields(question: Question, lang: str) -> dict[str, Any]:
         "sheet": f" [{question.sheet}]" if question.sheet else "",
         "column": question.column,
         "title": title(dict(column.title), lang) if column else question.column,
-        "candidates": list(question.candidates) or ["-"],
-        "suggestion": question.suggestion or "-",
+        "candidates": list(question.candidates),
+        "suggestion": question.suggestion or "",
     }
 
 
