@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from importlib.util import find_spec
+from typing import TypeVar
 
 import pytest
 from hypothesis import settings
@@ -14,7 +15,10 @@ from kequn.engine import Engine, EngineSettings, open_engine
 
 settings.register_profile("kequn", deadline=None, derandomize=True, print_blob=True)
 settings.load_profile("kequn")
+Report = TypeVar("Report", pytest.TestReport, pytest.CollectReport)
 REQUIRE_ALL = os.environ.get("KEQUN_REQUIRE_ALL") == "1"
+EXTRA = "extra: "
+"""How the reason of a skip begins where the check needs what lies beside the repository, which no machine need have."""
 
 
 def need(present: object, what: str) -> None:
@@ -24,6 +28,32 @@ def need(present: object, what: str) -> None:
     if REQUIRE_ALL:
         pytest.fail(f"{what} is missing and KEQUN_REQUIRE_ALL=1")
     pytest.skip(f"{what} is missing")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Where everything is required, a test that skips has failed: `importorskip` and `skipif` as well as `need`."""
+    return _required((yield))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report(
+    collector: pytest.Collector,
+) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """The same for a file that skips as a whole."""
+    return _required((yield))
+
+
+def _required(report: Report) -> Report:
+    if not REQUIRE_ALL or report.outcome != "skipped" or hasattr(report, "wasxfail"):
+        return report
+    reason = str(report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr)
+    if not reason.removeprefix("Skipped: ").startswith(EXTRA):
+        report.outcome = "failed"
+        report.longrepr = f"KEQUN_REQUIRE_ALL=1, but skipped: {reason}"
+    return report
 
 
 @pytest.fixture(scope="session")

@@ -13,7 +13,7 @@ from kequn.data.recognise import Proposal, recognise
 from kequn.data.sources import check_sources
 
 REAL = Path(os.environ.get("KEQUN_REAL_DATA", Path(__file__).parents[3] / "shared" / "data"))
-real = pytest.mark.skipif(not REAL.is_dir(), reason="no real data here")
+real = pytest.mark.skipif(not REAL.is_dir(), reason="extra: no real data here")
 
 
 def mappings(proposal: Proposal) -> dict[str, dict[str, str]]:

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,20 @@ assert len(queue) == 2 and queue.dequeue().args == ("0",)
 """
 
 
+def _programs() -> Path | None:
+    """Where initdb is: on the path, or where Debian keeps it out of the way."""
+    found = shutil.which("initdb")
+    debian = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+    return Path(found).parent if found else debian[-1].parent if debian else None
+
+
 @pytest.fixture(scope="module")
 def database() -> Iterator[str]:
-    """The address of a PostgreSQL of our own (it refuses to run as root, so it runs as nobody then)."""
-    need(shutil.which("initdb") and shutil.which("pg_ctl"), "PostgreSQL")
-    pytest.importorskip("psycopg")
-    user = "nobody" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
+    """The address of a PostgreSQL of our own (it refuses to run as root, so it runs as its own user then)."""
+    programs = _programs()
+    need(programs, "PostgreSQL")
+    need(find_spec("psycopg"), "psycopg (kequn[postgres])")
+    user = "postgres" if os.geteuid() == 0 else pwd.getpwuid(os.geteuid()).pw_name
     folder = Path(
         tempfile.mkdtemp(prefix="kequn-postgres-")
     )  # pytest closes its own temporary folders to other users
@@ -48,11 +57,11 @@ def database() -> Iterator[str]:
         )
 
     port = free_port()
-    run("initdb", "-D", str(folder / "data"), "-U", "kequn", "--auth=trust", "-E", "UTF8", "--no-sync")
+    run(f"{programs}/initdb", "-D", str(folder / "data"), "-U", "kequn", "--auth=trust", "-E", "UTF8", "--no-sync")
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    run("pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-o", options, "start")
+    run(f"{programs}/pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-o", options, "start")
     yield f"postgresql://kequn@127.0.0.1:{port}/postgres"
-    run("pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "stop")
+    run(f"{programs}/pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "stop")
     shutil.rmtree(folder, ignore_errors=True)
 
 
