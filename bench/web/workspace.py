@@ -22,7 +22,6 @@ from bench.whole_run import SETTINGS, export, sources
 
 if TYPE_CHECKING:
     from kequn.pipeline.run import Prediction, Running
-    from kequn.workspace import Workspace
 
 MANAGERS = 200
 SURNAMES = "王李张刘陈杨黄赵周吴徐孙马朱胡郭何高林罗郑梁谢宋唐许韩冯邓曹彭曾肖田董潘袁蔡蒋余于杜叶程魏苏吕丁任卢姚沈钟姜崔谭陆范汪廖石金韦贾夏付方邹熊白孟秦邱侯江尹薛闫雷龙史陶贺毛段郝顾龚邵万覃武钱戴严欧莫孔向汤"

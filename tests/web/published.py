@@ -14,7 +14,7 @@ MANAGERS = ("林晓", "周子航")
 
 
 def publish(folder: Path, customers: int = 40, minute: int = 0) -> Path:
-    """Publish a run: customers C000…, of two account managers in turn, every fourth in `rfm/champions`; returns its folder."""
+    """Publish a run: customers C000… with names and phones, of two account managers in turn, every fourth in `rfm/champions`; returns its folder."""
     store = SnapshotStore(folder)
     made = dt.datetime(2026, 11, 22, 3, minute, tzinfo=dt.UTC)
     with store.lock(wait=30):
@@ -22,8 +22,6 @@ def publish(folder: Path, customers: int = 40, minute: int = 0) -> Path:
         ids = [f"C{i:03d}" for i in range(customers)]
         profile = {
             "customer_id": ids,
-            "name": [f"客户{i}" for i in range(customers)],
-            "phone": [f"1380000{i:04d}" for i in range(customers)],
             "account_manager": [MANAGERS[i % 2] for i in range(customers)],
             "recency_days": list(range(customers)),
         }
@@ -38,6 +36,15 @@ def publish(folder: Path, customers: int = 40, minute: int = 0) -> Path:
         }
         for table, columns in (("profile", profile), ("assignment", assignment)):
             pq.write_table(pa.table(columns), draft.folder(table) / "part-00000.parquet")
-        build_serving(draft.path, {}, draft.serving, ServingSettings(threads=1))
+        facts = folder / ".facts.parquet"
+        named = {
+            "customer_id": ids,
+            "name": [f"客户{i}" for i in range(customers)],
+            "phone": [f"+86 138-0000-{i:04d}" if i % 2 else f"1380000{i:04d}" for i in range(customers)],
+            "email": [f"c{i}@example.com" for i in range(customers)],
+        }
+        pq.write_table(pa.table(named), facts)
+        build_serving(draft.path, {"customers": [facts]}, draft.serving, ServingSettings(threads=1))
+        facts.unlink()
         draft.publish(Manifest(run_id=draft.run_id, as_of=dt.date(2026, 11, 22), created_at=made))
     return folder / draft.run_id

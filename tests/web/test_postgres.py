@@ -57,9 +57,29 @@ def database() -> Iterator[str]:
         )
 
     port = free_port()
-    run(f"{programs}/initdb", "-D", str(folder / "data"), "-U", "kequn", "--auth=trust", "-E", "UTF8", "--no-sync")
+    run(
+        f"{programs}/initdb",
+        "-D",
+        str(folder / "data"),
+        "-U",
+        "kequn",
+        "--auth=trust",
+        "-E",
+        "UTF8",
+        "--no-sync",
+    )
     options = f"-p {port} -k {folder} -c listen_addresses=127.0.0.1 -c fsync=off"
-    run(f"{programs}/pg_ctl", "-D", str(folder / "data"), "-w", "-l", str(folder / "log"), "-o", options, "start")
+    run(
+        f"{programs}/pg_ctl",
+        "-D",
+        str(folder / "data"),
+        "-w",
+        "-l",
+        str(folder / "log"),
+        "-o",
+        options,
+        "start",
+    )
     yield f"postgresql://kequn@127.0.0.1:{port}/postgres"
     run(f"{programs}/pg_ctl", "-D", str(folder / "data"), "-m", "immediate", "stop")
     shutil.rmtree(folder, ignore_errors=True)

@@ -39,7 +39,7 @@ def here(published: Path) -> Iterator[Serving]:
 def test_a_reader_sees_the_published_run(here: Serving, published: Path) -> None:
     with here.pin() as reader:
         assert reader.run_id == published.name and reader.manifest.run_id == published.name
-        assert reader.one("SELECT * FROM profile WHERE customer_id = ?", ["C007"])["phone"] == "13800000007"
+        assert reader.one("SELECT * FROM profile WHERE customer_id = ?", ["C007"])["recency_days"] == 7
         assert reader.value("SELECT COUNT(*) FROM profile") == 40
         assert {"profile", "profile_sample", "assignment", "segment_by_manager"} <= reader.tables
 

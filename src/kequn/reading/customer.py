@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 from kequn.errors import SnapshotError
-from kequn.reading.rows import has_table, rows
+from kequn.reading.rows import rows, table_names
 
 if TYPE_CHECKING:
     import duckdb
 
-ORDERS_SHOWN = 10
+ORDERS_SHOWN, OFFERS_SHOWN = 10, 5
 PLACE = (("segment", "seg"), ("sub_segment", "sub"), ("since", "since"), ("rule_segment", "rule"))
 
 
@@ -29,37 +30,62 @@ def find_customer(con: duckdb.DuckDBPyConnection, customer_id: str) -> dict[str,
     return {name: value for name, value in found[0].items() if not name.startswith(("_t_", "seg_"))}
 
 
-def customer_card(con: duckdb.DuckDBPyConnection, customer_id: str) -> dict[str, Any]:
-    """Everything known of one customer. Money in major units.
+def customer_card(
+    con: duckdb.DuckDBPyConnection, customer_id: str, tables: Collection[str] | None = None
+) -> dict[str, Any]:
+    """Everything known of one customer. Money in major units. `tables` are those of the run, for callers who know them.
 
     Returns `profile`, `segments` (one row per scheme with titles, since), `prediction`, `recommendations`, `orders`.
     """
-    profile = find_customer(con, customer_id)
-    segments = (
-        _placed(con, customer_id)
-        if has_table(con, "membership")
-        else rows(
-            con,
-            "SELECT a.scheme, a.segment, a.sub_segment, a.since, a.rule_segment, s.title_zh, s.title_en, s.customers, s.share "
-            "FROM assignment AS a JOIN segment AS s ON s.scheme = a.scheme AND s.segment = a.segment "
-            "WHERE a.customer_id = ? ORDER BY a.scheme",
-            [customer_id],
-        )
-    )
     return {
         "customer_id": customer_id,
-        "profile": profile,
-        "segments": segments,
-        "prediction": _first(con, "prediction", customer_id),
-        "recommendations": _of(con, "recommendation", customer_id, "rank", 5),
-        "orders": _of(con, "orders", customer_id, "ordered_at DESC, order_id", ORDERS_SHOWN),
+        "profile": find_customer(con, customer_id),
+        "segments": places(con, customer_id, tables),
+        **prospects(con, customer_id, tables),
     }
 
 
-def _placed(con: duckdb.DuckDBPyConnection, customer_id: str) -> list[dict[str, Any]]:
+def places(
+    con: duckdb.DuckDBPyConnection, customer_id: str, tables: Collection[str] | None = None
+) -> list[dict[str, Any]]:
+    """Where the customer stands: one row per scheme with titles, since, and the size of the segment."""
+    there = table_names(con) if tables is None else tables
+    if "membership" in there:
+        return _placed(con, customer_id, there)
+    return rows(
+        con,
+        "SELECT a.scheme, a.segment, a.sub_segment, a.since, a.rule_segment, s.title_zh, s.title_en, s.customers, s.share "
+        "FROM assignment AS a JOIN segment AS s ON s.scheme = a.scheme AND s.segment = a.segment "
+        "WHERE a.customer_id = ? ORDER BY a.scheme",
+        [customer_id],
+    )
+
+
+def prospects(
+    con: duckdb.DuckDBPyConnection, customer_id: str, tables: Collection[str] | None = None
+) -> dict[str, Any]:
+    """`prediction` (a row or None), `recommendations` by rank, and the latest `orders`."""
+    there = table_names(con) if tables is None else tables
+
+    def of(table: str, order: str = "") -> list[dict[str, Any]]:
+        sql = f"SELECT * FROM {table} WHERE customer_id = ?{order}"
+        return rows(con, sql, [customer_id]) if table in there else []
+
+    offers = sorted(
+        of("recommendation"), key=lambda row: row["rank"]
+    )  # a handful: cheaper than asking for order
+    return {
+        "prediction": next(iter(of("prediction")), None),
+        "recommendations": offers[:OFFERS_SHOWN],
+        "orders": of("orders", f" ORDER BY ordered_at DESC, order_id LIMIT {ORDERS_SHOWN}"),
+    }
+
+
+def _placed(con: duckdb.DuckDBPyConnection, customer_id: str, there: Collection[str]) -> list[dict[str, Any]]:
     """The same rows from the one wide row of `membership`: an eighth of the time of asking the long table."""
     found = rows(con, "SELECT * FROM membership WHERE customer_id = ?", [customer_id])
-    listed = rows(con, "SELECT * FROM segment") if found and has_table(con, "segment") else []
+    kept_names = "scheme, segment, title_zh, title_en, customers, share"
+    listed = rows(con, f"SELECT {kept_names} FROM segment") if found and "segment" in there else []
     known = {(row["scheme"], row["segment"]): row for row in listed}
     shown = []
     for name in sorted(
@@ -73,19 +99,4 @@ def _placed(con: duckdb.DuckDBPyConnection, customer_id: str) -> list[dict[str, 
     return shown
 
 
-def _of(
-    con: duckdb.DuckDBPyConnection, table: str, customer_id: str, order: str, limit: int
-) -> list[dict[str, Any]]:
-    if not has_table(con, table):
-        return []
-    return rows(
-        con, f"SELECT * FROM {table} WHERE customer_id = ? ORDER BY {order} LIMIT {limit}", [customer_id]
-    )
-
-
-def _first(con: duckdb.DuckDBPyConnection, table: str, customer_id: str) -> dict[str, Any] | None:
-    found = _of(con, table, customer_id, "customer_id", 1)
-    return found[0] if found else None
-
-
-__all__ = ["customer_card", "find_customer"]
+__all__ = ["customer_card", "find_customer", "places", "prospects"]

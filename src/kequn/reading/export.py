@@ -6,8 +6,11 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kequn.data.standard import TABLES
 from kequn.i18n import say, title
 from kequn.reading.members import members_query, parse_target
+from kequn.reading.rows import has_table
+from kequn.snapshot.contacts import COLUMNS
 
 if TYPE_CHECKING:
     import duckdb
@@ -24,20 +27,30 @@ def export_members(
     lang: str,
     *,
     leave_out: Collection[str] = (),
+    contact: bool = False,
     seen: Callable[[int], None] | None = None,
 ) -> int:
     """Write the members with their profile to `file` (`.csv`, `.xlsx` or `.parquet`); returns the rows.
 
-    Columns in `leave_out` are not written; `seen(rows)` is called after every batch. Headings are titles in `lang` (Parquet keeps the names). Raises SnapshotError for an unknown target, ConfigError for
+    Columns in `leave_out` are not written; `contact` adds name, phone and e-mail where the run knows them; `seen(rows)` is
+    called after every batch. Headings are titles in `lang` (Parquet keeps the names). Raises SnapshotError for an unknown target, ConfigError for
     another ending, DataError for more rows than Excel holds.
     """
     from kequn.act.export import write_rows
 
-    sql, values = members_query(parse_target(con, target))
+    sql, values = members_query(parse_target(con, target), contact_columns(con) if contact else ())
     cursor = con.execute(sql, values)
     names = [item[0] for item in cursor.description]
     shown = [name for name in names if not name.startswith(("_t_", "seg_")) and name not in leave_out]
     return write_rows(file, _dicts(cursor, names, seen), headings(shown, manifest, lang))
+
+
+def contact_columns(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """Which of name, phone and e-mail the run knows."""
+    if not has_table(con, "contact"):
+        return []
+    there = {item[0] for item in con.execute("SELECT * FROM contact LIMIT 0").description}
+    return [name for name in COLUMNS if name in there]
 
 
 def headings(names: list[str], manifest: Mapping[str, Any], lang: str) -> dict[str, str]:
@@ -45,6 +58,8 @@ def headings(names: list[str], manifest: Mapping[str, Any], lang: str) -> dict[s
     titles = {
         item["name"]: title(item["title"], lang) or item["name"] for item in manifest.get("columns", [])
     }
+    known = TABLES["customers"].columns
+    titles |= {name: title(dict(known[name].title), lang) for name in COLUMNS}
     titles |= {name: say(f"summary.{name}", lang) for name in MEMBERSHIP if name != "sub_segment"}
     titles["sub_segment"] = say("summary.sub_segment", lang)
     wanted = {name: titles.get(name, name) for name in names}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -49,11 +50,15 @@ def audiences(con: duckdb.DuckDBPyConnection) -> list[str]:
     ]
 
 
-def members_query(target: Target) -> tuple[str, list[Any]]:
-    """SQL and values that give the members' rows: segment first, then the profile; sorted by customer."""
+def members_query(target: Target, contact: Sequence[str] = ()) -> tuple[str, list[Any]]:
+    """SQL and values that give the members' rows: segment first, `contact` columns, then the profile; sorted by customer."""
+    named = "".join(f', c."{name}"' for name in contact)
+    join = "JOIN profile AS p USING (customer_id)" + (
+        " LEFT JOIN contact AS c USING (customer_id)" if contact else ""
+    )
     if target.audience is not None:
         return (
-            "SELECT m.audience, p.* FROM audience_member AS m JOIN profile AS p USING (customer_id) "
+            f"SELECT m.audience, p.customer_id{named}, p.* EXCLUDE (customer_id) FROM audience_member AS m {join} "
             "WHERE m.audience = ? ORDER BY p.customer_id",
             [target.audience],
         )
@@ -61,8 +66,8 @@ def members_query(target: Target) -> tuple[str, list[Any]]:
     if target.segment is not None:
         where, values = where + " AND a.segment = ?", [*values, target.segment]
     return (
-        "SELECT a.scheme, a.segment, a.sub_segment, a.since, p.* FROM assignment AS a JOIN profile AS p USING (customer_id) "
-        f"WHERE {where} ORDER BY p.customer_id",
+        f"SELECT a.scheme, a.segment, a.sub_segment, a.since, p.customer_id{named}, p.* EXCLUDE (customer_id) "
+        f"FROM assignment AS a {join} WHERE {where} ORDER BY p.customer_id",
         values,
     )
 

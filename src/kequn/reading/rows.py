@@ -18,6 +18,14 @@ def rows(
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
+def table_names(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
+    """The tables and views that the snapshot's connection shows."""
+    found = con.execute(
+        "SELECT table_name FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views() WHERE NOT internal"
+    ).fetchall()
+    return frozenset(row[0] for row in found)
+
+
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether the snapshot's connection shows a table or view called `name`."""
     found = con.execute(
@@ -27,4 +35,4 @@ def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     return bool(found and found[0])
 
 
-__all__ = ["has_table", "rows"]
+__all__ = ["has_table", "rows", "table_names"]

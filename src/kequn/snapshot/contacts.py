@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import duckdb
 
 COLUMNS = ("name", "phone", "email")
-WAYS = 8
-"""Readings kept of one name."""
+SURNAME_SOUNDS, GIVEN_SOUNDS, WAYS = 3, 2, 12
+"""Readings kept of the first character, of each later one, and of the whole name."""
 BATCH = 50_000
 LATIN = re.compile(r"[a-z0-9]+")
 
@@ -55,9 +55,7 @@ def digits(value: str) -> str:
     >>> digits("phone")
     "regexp_replace(regexp_replace(phone, '[^0-9]', '', 'g'), '^(0086|86)(1[0-9]{10})$', '\\\\2')"
     """
-    return (
-        f"regexp_replace(regexp_replace({value}, '[^0-9]', '', 'g'), '^(0086|86)(1[0-9]{{10}})$', '\\2')"
-    )
+    return f"regexp_replace(regexp_replace({value}, '[^0-9]', '', 'g'), '^(0086|86)(1[0-9]{{10}})$', '\\2')"
 
 
 def _sounds(con: duckdb.DuckDBPyConnection, source: str) -> None:
@@ -79,10 +77,12 @@ def name_keys(name: str) -> tuple[str, str]:
     """All ways to read a name, whole and by initials, between bars; needs pypinyin.
 
     >>> name_keys("胡佳怡")
-    ('|huyi|hujiayi|', '|hjy|')
+    ('|hujiayi|', '|hjy|')
     """
-    parts = list(_parts(name.lower()))
-    readings = list(islice(product(*parts), WAYS))
+    first, *rest = list(_parts(name.lower())) or [()]
+    parts = [first[:SURNAME_SOUNDS], *(sounds[:GIVEN_SOUNDS] for sounds in rest)]
+    ways = islice(product(*reversed(parts)), WAYS)  # the first character, a surname, varies first
+    readings = [tuple(reversed(way)) for way in ways]
     full = dict.fromkeys("".join(reading) for reading in readings)
     short = dict.fromkeys("".join(sound[0] for sound in reading) for reading in readings)
     return "|".join(["", *full, ""]), "|".join(["", *short, ""])

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import cache
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest
-from pypinyin import Style, pinyin
 
-from kequn.web.accounts.masking import NAME_IN_CLEAR, masked_row
+from kequn.web import contacts
+from kequn.web.accounts.masking import masked_row
 from kequn.web.accounts.scope import scope_of
 from kequn.web.published import personal_columns, remembered, schemes
 from kequn.web.serving import Reader
@@ -19,7 +17,6 @@ from kequn.web.serving import Reader
 PER_PAGE = 25
 DEEPEST = 400  # pages that one may leaf through; deeper needs a filter
 WANTED = (
-    "name",
     "company",
     "city",
     "account_manager",
@@ -34,8 +31,6 @@ SORTS = {
     "orders": ("frequency",),
     "id": (),
 }
-LATIN = re.compile(r"[a-zA-Z']{2,24}")
-PHONE = re.compile(r"\+?[\d\s-]{7,20}")
 
 
 @dataclass(frozen=True)
@@ -60,7 +55,6 @@ class Found:
     per_page: int = PER_PAGE
     sort: str = "value"
     scheme: str = ""
-    notes: tuple[str, ...] = field(default_factory=tuple)
 
     @property
     def pages(self) -> int:
@@ -102,11 +96,12 @@ def find(
         f"ORDER BY {order}{falling} NULLS LAST, customer_id LIMIT {PER_PAGE} OFFSET {(page - 1) * PER_PAGE}",
         values,
     )  # fmt: skip
-    personal = personal_columns(reader)
-    masked = [masked_row(request, row["customer_id"], row, personal & set(row)) for row in rows]
+    named = contacts.with_contacts(reader, rows)
+    personal = personal_columns(reader) | contacts.PERSONAL
+    masked = [masked_row(request, row["customer_id"], row, personal & set(row)) for row in named]
     for row in masked:
         row["called"] = row.get("name") or row.get("company") or ""
-    return Found(masked, shown, total, page, sort=sort, scheme=scheme)
+    return Found(masked, (*contacts.shown_columns(reader)[:1], *shown), total, page, sort=sort, scheme=scheme)
 
 
 def condition(request: HttpRequest, reader: Reader, filters: Filters) -> tuple[str, list[Any]]:
@@ -140,76 +135,6 @@ def _count(reader: Reader, where: str, values: Sequence[Any], scope: str) -> int
 
 
 def _text(request: HttpRequest, reader: Reader, text: str) -> tuple[str, list[Any]]:
-    """Id by its beginning for everybody; name and pinyin for those who see names; phone and e-mail in full for those who may see them."""
-    there = reader.columns("profile")
-    clauses, values = ["starts_with(customer_id, ?)"], [text]
-    if "name" in there and getattr(request.user, "role", "") in NAME_IN_CLEAR:
-        clauses.append("contains(lower(name), lower(?))")
-        values.append(text)
-        pattern = _by_pinyin(reader, text) if LATIN.fullmatch(text) else ""
-        if pattern:
-            clauses.append("regexp_matches(name, ?)")
-            values.append(pattern)
-    if request.user.may("customers.unmask"):  # type: ignore[union-attr]
-        if "phone" in there and PHONE.fullmatch(text):
-            clauses.append("regexp_replace(phone, '[^0-9]', '', 'g') = ?")
-            values.append(re.sub(r"\D", "", text))
-        if "email" in there and "@" in text:
-            clauses.append("lower(email) = lower(?)")
-            values.append(text)
-    return " OR ".join(clauses), values
-
-
-def _by_pinyin(reader: Reader, text: str) -> str:
-    """A regular expression for names that begin with these initials or this pinyin, over the characters that names use."""
-    signs = remembered(reader, "name_signs", lambda: _signs(reader))
-    letters = text.lower().replace("'", "")
-    ways = [[[(letter, True)] for letter in letters]] if len(letters) <= 4 else []
-    ways += [
-        [[item] for item in way]
-        for way in _syllables(letters, frozenset(s for all_ in signs.values() for s in all_))
-    ]
-    patterns = []
-    for way in ways[:8]:
-        classes = []
-        for ((sound, initial),) in way:
-            fitting = [
-                sign
-                for sign, sounds in signs.items()
-                if any(s.startswith(sound) if initial else s == sound for s in sounds)
-            ]
-            if not fitting:
-                break
-            classes.append(f"[{''.join(map(re.escape, fitting))}]")
-        else:
-            patterns.append("".join(classes))
-    return f"^(?:{'|'.join(patterns)})" if patterns else ""
-
-
-def _syllables(letters: str, known: frozenset[str]) -> list[list[tuple[str, bool]]]:
-    """The ways to read letters as syllables; the last one may be cut short."""
-
-    @cache
-    def ways(start: int) -> tuple[tuple[tuple[str, bool], ...], ...]:
-        if start == len(letters):
-            return ((),)
-        found: list[tuple[tuple[str, bool], ...]] = []
-        for end in range(start + 1, min(start + 6, len(letters)) + 1):
-            sound = letters[start:end]
-            if sound in known:
-                found += [((sound, False), *rest) for rest in ways(end)]
-        rest = letters[start:]
-        if start and len(rest) <= 6 and any(sound.startswith(rest) for sound in known):
-            found.append(((rest, True),))
-        return tuple(found[:8])
-
-    return [list(way) for way in ways(0)]
-
-
-def _signs(reader: Reader) -> Mapping[str, frozenset[str]]:
-    """Each character of the names in the run with the ways it sounds."""
-    rows = reader.rows(
-        "SELECT DISTINCT unnest(string_split(name, '')) FROM profile WHERE name IS NOT NULL LIMIT 8000"
-    )
-    signs = [row[0] for row in rows if row[0] and "\u4e00" <= row[0] <= "\u9fff"]
-    return {sign: frozenset(pinyin(sign, style=Style.NORMAL, heteronym=True)[0]) for sign in signs}
+    """Id by its beginning for everybody; name, pinyin, phone and e-mail for those who may see them."""
+    found, values = contacts.condition(request, reader, text)
+    return " OR ".join(filter(None, ["starts_with(customer_id, ?)", found])), [text, *values]

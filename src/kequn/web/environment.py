@@ -110,6 +110,11 @@ class WorkspaceFacts:
     language: str
 
     @property
+    def key(self) -> tuple[str, ...]:
+        """What differs whenever the words about the workspace do."""
+        return (*self.names.values(), self.currency)
+
+    @property
     def name(self) -> str:
         """The name in the reader's language."""
         from django.utils.translation import get_language

@@ -14,10 +14,12 @@ from django.conf import settings
 from django.http import Http404
 from django.utils.translation import get_language
 
+from kequn.data.standard import TABLES
 from kequn.i18n import title as chosen
 from kequn.reading.values import Titles
 from kequn.reading.values import value_titles as titles_of_values
 from kequn.snapshot import Snapshot, SnapshotStore
+from kequn.snapshot.contacts import COLUMNS
 from kequn.web.accounts.scope import Scope
 from kequn.web.serving import Reader
 
@@ -219,7 +221,10 @@ def column_title(reader: Reader, name: str) -> str:
 
 def column_titles(reader: Reader) -> dict[str, str]:
     """All columns in words, in the reader's language."""
+    contact = TABLES["customers"].columns
     return remembered(reader, f"columns:{language()}", lambda: {
+        name: worded(contact[name].title, name) for name in COLUMNS
+    } | {
         item["name"]: worded(item.get("title"), item["name"])
         for item in [*(said(reader).get("columns") or ()), *(said(reader).get("prediction_columns") or ())]
     })  # fmt: skip

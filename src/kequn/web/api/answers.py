@@ -13,6 +13,7 @@ from kequn.reading import customer_card, overview, scheme_overview, segment_port
 from kequn.reading.overview import check_segment
 from kequn.web.api.access import personal_columns, plain_row, scoped, sees_everyone
 from kequn.web.api.failures import ApiError
+from kequn.web.contacts import contacts_of
 from kequn.web.jobs.models import Job
 
 
@@ -42,7 +43,8 @@ def find(request: HttpRequest, customer_id: str) -> None:
 def card(request: HttpRequest, customer_id: str, in_clear: bool) -> Any:
     """The customer card; personal data masked unless `in_clear`."""
     reader = request.snapshot  # type: ignore[attr-defined]
-    found = customer_card(reader.connection, customer_id)
+    found = customer_card(reader.connection, customer_id, reader.tables)
+    found["profile"] |= contacts_of(reader, [customer_id]).get(customer_id, {})
     personal = personal_columns(reader.manifest.model_dump(mode="json"))
     found["profile"] = plain_row(found["profile"], personal, in_clear)
     if not sees_everyone(request):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.http import HttpRequest
@@ -15,15 +15,18 @@ from kequn.reading.overview import check_segment
 from kequn.web.api.access import personal_columns, plain_row, scoped
 from kequn.web.api.answers import jsonable
 from kequn.web.audit.record import record
+from kequn.web.contacts import shown_columns
 from kequn.web.ui.spreadsheet import safe_cell
 
 BATCH = 2_000
 
 
-def _query(where: str) -> str:
+def _query(where: str, contact: Sequence[str] = ()) -> str:
+    named = "".join(f", c.{name}" for name in contact)
+    join = " LEFT JOIN contact AS c USING (customer_id)" if contact else ""
     return (
-        "SELECT a.scheme, a.segment, a.sub_segment, a.since, p.* FROM assignment AS a "
-        f"JOIN (SELECT * FROM profile WHERE {where}) AS p USING (customer_id) "
+        f"SELECT a.scheme, a.segment, a.sub_segment, a.since, p.*{named} FROM assignment AS a "
+        f"JOIN (SELECT * FROM profile WHERE {where}) AS p USING (customer_id){join} "
         "WHERE a.scheme = ? AND a.segment = ? AND p.customer_id > ? ORDER BY p.customer_id"
     )
 
@@ -55,7 +58,8 @@ def stream(
     where, values = scoped(request)
     cursor = reader.connection.cursor()
     cursor.execute("SET search_path = 'serving.main,memory.main'")
-    cursor.execute(_query(where), [*values, scheme, segment, ""])
+    contact = shown_columns(reader) if in_clear else ()
+    cursor.execute(_query(where, contact), [*values, scheme, segment, ""])
     record(
         "export.created",
         request=request,

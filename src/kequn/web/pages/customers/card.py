@@ -1,4 +1,4 @@
-"""What the card says of a customer, from the rows that `customer_card` gives; personal data come masked."""
+"""What the card says of a customer, from rows of the run; personal data come masked."""
 
 from __future__ import annotations
 
@@ -23,6 +23,10 @@ SHOWN_FIRST = (
     "income_band", "home_ownership", "industry", "city", "city_tier", "province", "preferred_channel", "first_channel", "preferred_store",
     "top_category", "top_brand", "top_season", "phone", "email", "account_manager", "registered_at", "first_order_at",
 )  # fmt: skip
+MEASURED = ("revenue_12m", "monetary", "frequency", "average_order_value", "recency_days", "gap_mean_days")
+NAMED = ("name", "company")
+READ = frozenset({*SHOWN_FIRST, *MEASURED, *NAMED})
+"""Columns of the profile that the card shows: planning a query over all of them takes longer than running it."""
 OFFERS = 3
 QUALITY = {
     "p_churn": "churn",
@@ -42,25 +46,24 @@ def headline(profile: Mapping[str, Any]) -> str:
 class Card:
     """One customer, ready for the template."""
 
-    def __init__(self, reader: Reader, found: dict[str, Any]) -> None:
-        self.reader, self.found = reader, found
-        self.profile: dict[str, Any] = found["profile"]
+    def __init__(
+        self, reader: Reader, profile: dict[str, Any], places: Mapping[str, str], found: dict[str, Any]
+    ) -> None:
+        self.reader, self.profile, self.places, self.found = reader, profile, places, found
         self.prediction: dict[str, Any] = found["prediction"] or {}
 
     @cached_property
     def groups(self) -> list[dict[str, Any]]:
         """Segment by segment, main schemes first."""
-        placed = {row["scheme"]: row for row in self.found["segments"]}
         return [
             {
                 "scheme": scheme,
-                "segment": row["segment"],
-                "title": scheme.segment_title(row["segment"]),
-                "colour": scheme.colour(row["segment"]),
-                "since": row["since"],
+                "segment": segment,
+                "title": scheme.segment_title(segment),
+                "colour": scheme.colour(segment),
             }
             for scheme in schemes(self.reader).values()
-            if (row := placed.get(scheme.name))
+            if (segment := self.places.get(scheme.name))
         ]
 
     @cached_property

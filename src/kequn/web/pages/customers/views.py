@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Collection
 from typing import Any
 
 from django.contrib import messages
@@ -12,13 +13,14 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from kequn.reading.customer import customer_card
+from kequn.reading.customer import places, prospects
 from kequn.reading.grid import grid_of
 from kequn.web.accounts import masking
 from kequn.web.accounts.permissions import needs
 from kequn.web.accounts.scope import Customer
+from kequn.web.contacts import PERSONAL, with_contacts
 from kequn.web.customer_list import SORTS, Filters, find
-from kequn.web.pages.customers.card import Card, headline
+from kequn.web.pages.customers.card import READ, Card, headline
 from kequn.web.pages.rfm.views import cell_filter, chosen_cells
 from kequn.web.published import language, personal_columns, remembered, runs, said, schemes
 from kequn.web.serving import Reader
@@ -79,23 +81,28 @@ def _without(request: HttpRequest, name: str, value: str) -> str:
     return "?" + urlencode(kept)
 
 
-def seen_customer(request: HttpRequest, customer_id: str) -> Customer:
-    """The customer, when this person may see them; 404 otherwise, so that ids tell nothing."""
+def seen_row(
+    request: HttpRequest, customer_id: str, wanted: Collection[str] = ()
+) -> tuple[Customer, dict[str, Any]]:
+    """The customer with the wanted columns of the profile, when this person may see them; 404 otherwise, so that ids tell nothing."""
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
     there = reader.columns("profile")
-    manager = "account_manager" if "account_manager" in there else "NULL"
-    segments = [name for name in there if name.startswith("seg_")]
-    listed = "".join(f', "{name}"' for name in segments)
-    row = reader.one(
-        f"SELECT {manager} AS account_manager{listed} FROM profile WHERE customer_id = ?", [customer_id]
-    )
+    read = [name for name in there if name in wanted or name == "account_manager" or name.startswith("seg_")]
+    listed = ", ".join('"{}"'.format(name.replace('"', '""')) for name in ("customer_id", *read))
+    row = reader.one(f"SELECT {listed} FROM profile WHERE customer_id = ?", [customer_id])
     if row is None:
         raise Http404
-    pairs = frozenset((name.removeprefix("seg_"), row[name]) for name in segments if row[name])
-    customer = Customer(customer_id, row["account_manager"], pairs)
+    pairs = {name.removeprefix("seg_"): row.pop(name) for name in read if name.startswith("seg_")}
+    placed = frozenset((scheme, segment) for scheme, segment in pairs.items() if segment)
+    customer = Customer(customer_id, row.get("account_manager"), placed)
     if not request.user.has_perm("customers.view", customer):  # type: ignore[union-attr]
         raise Http404
-    return customer
+    return customer, row
+
+
+def seen_customer(request: HttpRequest, customer_id: str) -> Customer:
+    """The customer, when this person may see them; 404 otherwise."""
+    return seen_row(request, customer_id)[0]
 
 
 @require_safe
@@ -103,11 +110,12 @@ def seen_customer(request: HttpRequest, customer_id: str) -> Customer:
 def card(request: HttpRequest, customer_id: str) -> HttpResponse:
     """Header, figures, next action, predictions, orders: what takes milliseconds."""
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
-    customer = seen_customer(request, customer_id)
-    found = customer_card(reader.connection, customer_id)
-    personal = personal_columns(reader) & set(found["profile"])
-    profile = masking.masked_row(request, customer_id, found["profile"], personal)
-    view = Card(reader, {**found, "profile": profile})
+    customer, row = seen_row(request, customer_id, READ)
+    (row,) = with_contacts(reader, [row])
+    personal = (personal_columns(reader) | PERSONAL) & set(row)
+    profile = masking.masked_row(request, customer_id, row, personal)
+    found = prospects(reader.connection, customer_id, reader.tables)
+    view = Card(reader, profile, dict(customer.segments), found)
     may_unmask = request.user.has_perm("customers.unmask", customer) and bool(personal)  # type: ignore[union-attr]
     return render(request, "customers/card.html", {
         "id": customer_id, "card": view, "heading": headline(profile) or customer_id, "may_unmask": may_unmask,
@@ -128,7 +136,7 @@ def why(request: HttpRequest, customer_id: str) -> HttpResponse:
         return render(request, "customers/why.html", {"groups": []})
     rules = remembered(reader, "rules", lambda: RunRules.of(manifest, segment_worth(reader.connection)))
     row = customer_row(reader.connection, manifest, customer_id)
-    placed = {item["scheme"]: item for item in customer_card(reader.connection, customer_id)["segments"]}
+    placed = {item["scheme"]: item for item in places(reader.connection, customer_id, reader.tables)}
     groups = []
     for scheme in schemes(reader).values():
         if scheme.name in rules.usable and scheme.name in placed:
@@ -152,12 +160,12 @@ def history(request: HttpRequest, customer_id: str) -> HttpResponse:
     known = runs(reader)[-8:]
     found = customer_history(known, customer_id)
     days = [run.manifest.as_of for run in known]
-    places = {(row["scheme"], row["as_of"]): row["segment"] for row in found}
+    stood = {(row["scheme"], row["as_of"]): row["segment"] for row in found}
     rows = []
     for scheme in schemes(reader).values():
         line: list[dict[str, Any]] = []
         for day in days:
-            segment = places.get((scheme.name, day))
+            segment = stood.get((scheme.name, day))
             changed = bool(line) and line[-1]["segment"] != segment
             line.append(
                 {

@@ -49,7 +49,7 @@ def export_members(
         ).fetchone()[0]
         name = f"{scheme}-{segment}-{manifest['as_of']}.{format}"
         rows = write(
-            con, f"{scheme}/{segment}", context.folder / name, manifest, lang, leave_out=hidden,
+            con, f"{scheme}/{segment}", context.folder / name, manifest, lang, leave_out=hidden, contact=with_personal,
             seen=lambda done: context.progress(min(done / max(total, 1), 0.99), _("写入文件")),
         )  # fmt: skip
     record(
