@@ -55,7 +55,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     [
         ("schemes",), ("audiences",), ("show",), ("show", "rfm"), ("show", "value_tier/platinum"), ("customer", "00001"),
         ("why", "00001", "rfm"), ("why", "00001", "transaction_type/high_value"), ("count", "frequency >= 2"), ("runs",),
-        ("migration",), ("predictions",), ("check",), ("call-list",),
+        ("migration",), ("cohorts",), ("cohorts", "rfm/champions"), ("predictions",), ("check",), ("call-list",),
     ],
 )  # fmt: skip
 @pytest.mark.parametrize("lang", ["zh", "en"])

@@ -24,7 +24,16 @@ from kequn.web.published import chosen_scheme, schemes, segment_rows
 from kequn.web.serving import Reader, serving
 
 Browse = Callable[..., Client]
-PAGES = ["/overview/", "/customers/", "/segments/", "/rfm/", "/migration/", "/tiers/", "/predictions/"]
+PAGES = [
+    "/overview/",
+    "/customers/",
+    "/segments/",
+    "/rfm/",
+    "/migration/",
+    "/cohorts/",
+    "/tiers/",
+    "/predictions/",
+]
 LIN = Scope(account_manager=MANAGERS[0])
 
 
@@ -238,3 +247,54 @@ def test_viewers_and_sales_can_not_export(browse: Browse, shop: Path) -> None:
 def test_the_first_scheme_is_shown_when_none_is_named(reader: Reader) -> None:
     assert chosen_scheme(reader, None).name == "rfm"
     assert chosen_scheme(reader, None, "tiers").name == "value_tier"
+
+
+def test_who_entered_and_who_left_are_the_customers_whose_segment_changed(
+    browse: Browse, reader: Reader
+) -> None:
+    before, after = SnapshotStore(reader.folder.parent).runs()[::-1][:2]
+    places = {run.run_id: placed(run) for run in (before, after)}
+    client, sums = browse("analyst"), {"in": 0, "out": 0}
+    for name, _title in schemes(reader)["rfm"].segments:
+        was, now = (
+            {customer for customer, segment in places[run.run_id].items() if segment == name}
+            for run in (before, after)
+        )
+        for side, moved in (("in", now - was), ("out", was - now)):
+            shown = client.get(f"/segments/rfm/{name}/moves/?side={side}").context
+            assert shown["sides"][side]["customers"] == shown["found"].total == len(moved)
+            assert {row["customer_id"] for row in shown["found"].rows} <= moved
+            sums[side] += len(moved)
+    assert sums["in"] and sums["out"]
+
+
+def placed(run: Any) -> dict[str, str]:
+    import duckdb
+
+    files = [str(file) for file in run.files("assignment")]
+    sql = "SELECT customer_id, segment FROM read_parquet(?) WHERE scheme = 'rfm'"
+    return dict(duckdb.execute(sql, [files]).fetchall())
+
+
+def test_each_move_says_what_changed_about_the_customer(browse: Browse, shop: Path) -> None:
+    shown = browse("analyst").get("/segments/rfm/champions/moves/").context["found"].rows
+    explained = [row for row in shown if row["reasons"]]
+    assert explained
+    for row in explained:
+        assert all(item["was"] != item["now"] and item["what"] for item in row["reasons"])
+    known = [row for row in shown if row["far"] != "方案之外"]
+    assert all(row["reasons"] for row in known)
+
+
+def test_moves_keep_to_the_customers_of_the_person_and_to_known_runs(browse: Browse, reader: Reader) -> None:
+    sales = browse("sales", account_manager=MANAGERS[0])
+    shown = sales.get("/segments/rfm/champions/moves/").context
+    mine = {
+        row[0]
+        for row in reader.rows("SELECT customer_id FROM profile WHERE account_manager = ?", [MANAGERS[0]])
+    }
+    assert {row["customer_id"] for row in shown["found"].rows} <= mine
+    everybody = browse("analyst").get("/segments/rfm/champions/moves/").context
+    assert shown["sides"]["in"]["customers"] <= everybody["sides"]["in"]["customers"]
+    html(browse("analyst", "third"), "/segments/rfm/champions/moves/?from=nothing", 404)
+    html(browse("analyst", "fourth"), "/segments/rfm/nobody/moves/", 404)

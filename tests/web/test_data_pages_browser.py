@@ -15,7 +15,7 @@ pytestmark = pytest.mark.browser
 PHONE, WIDE = (390, 844), (1440, 900)
 PAGES = [
     "/overview/", "/customers/", "/customers/00001/", "/segments/?scheme=rfm&against=value_tier", "/segments/rfm/champions/",
-    "/segments/rfm/champions/members/", "/rfm/?cells=55,54", "/migration/?scheme=rfm", "/tiers/", "/predictions/",
+    "/segments/rfm/champions/members/", "/rfm/?cells=55,54", "/migration/?scheme=rfm", "/segments/rfm/champions/moves/", "/cohorts/", "/cohorts/?show=money", "/tiers/", "/predictions/",
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kequn.cli.app import HERE, JsonOption, LangOption, WorkspaceOption, app, open_workspace, published
-from kequn.cli.printing import count, print_json, print_line, print_table, progress
+from kequn.cli.printing import count, percent, print_json, print_line, print_table, progress
 from kequn.cli.summary import print_summary
 from kequn.i18n import say
 
@@ -149,6 +149,48 @@ def migration(
     print_table(
         say("summary.migration", lang, before=earlier.run_id, after=later.run_id), names, body, right=(3,)
     )
+
+
+@app.command()
+def cohorts(
+    segment: Annotated[str | None, typer.Argument(metavar="[SCHEME/SEGMENT]")] = None,
+    folder: WorkspaceOption = HERE,
+    lang: LangOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """每个月的新客之后还有多少回来买 · Retention: of each month's new customers, how many bought again."""
+    import duckdb
+
+    from kequn.errors import SnapshotError
+    from kequn.reading.cohorts import retention
+    from kequn.reading.overview import check_segment
+
+    _, snapshot, lang = published(folder, lang)
+    if snapshot.serving is None:
+        raise SnapshotError("reading.no_orders")
+    where, values = "TRUE", []
+    if segment:
+        scheme, _, name = segment.partition("/")
+        with snapshot.connect() as con:
+            check_segment(con, scheme, name)
+        where, values = f'"seg_{scheme}" = ?', [name]
+    with duckdb.connect(str(snapshot.serving), read_only=True) as con:
+        found = retention(con, snapshot.manifest.as_of, where, values)
+    if as_json:
+        print_json(
+            [
+                {"month": one.month, "customers": one.customers, "active": one.active, "money": one.money}
+                for one in found
+            ]
+        )
+        return
+    months = (1, 2, 3, 6, 9, 12)
+    names = [say("summary.cohort", lang), say("summary.customers", lang), *map(str, months)]
+    body = [
+        [f"{one.month:%Y-%m}", count(one.customers), *(percent(one.retention[n]) if n < len(one.active) else "" for n in months)]
+        for one in found
+    ]  # fmt: skip
+    print_table(say("summary.cohorts", lang), names, body, right=tuple(range(1, len(names))))
 
 
 @app.command()

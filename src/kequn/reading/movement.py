@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from kequn.snapshot import Snapshot
 
-_BOTH = """
+BOTH_RUNS = """
 WITH a AS (SELECT customer_id, segment FROM read_parquet($before) WHERE scheme = $scheme),
      b AS (SELECT customer_id, segment FROM read_parquet($after) WHERE scheme = $scheme),
      both_runs AS (
@@ -30,7 +30,7 @@ def segment_trend(runs: Sequence[Snapshot], scheme: str) -> list[dict[str, Any]]
     Of runs with the same `as_of` only the latest counts. Money in major units.
     """
     found = []
-    with _database() as con:
+    with scratch() as con:
         for run in by_as_of(runs):
             if run.has("segment") and scheme in run.manifest.digests:
                 sql = "SELECT * FROM read_parquet($files) WHERE scheme = $scheme ORDER BY position"
@@ -54,11 +54,11 @@ def moves(
     Raises SnapshotError when a file of either run is missing.
     """
     sql = (
-        _BOTH
-        + f"SELECT from_segment, to_segment, count(*) AS customers FROM both_runs {_limit(ids)}GROUP BY ALL ORDER BY ALL"
+        BOTH_RUNS
+        + f"SELECT from_segment, to_segment, count(*) AS customers FROM both_runs {limit(ids)}GROUP BY ALL ORDER BY ALL"
     )
-    with _database(ids) as con:
-        return rows(con, sql, _pair(before, after, scheme))
+    with scratch(ids) as con:
+        return rows(con, sql, pair(before, after, scheme))
 
 
 def movers(
@@ -70,18 +70,18 @@ def movers(
 ) -> list[str]:
     """Ids of the customers who went from `move[0]` to `move[1]` (None = outside the scheme), in order."""
     sql = (
-        _BOTH + "SELECT customer_id FROM both_runs WHERE from_segment IS NOT DISTINCT FROM $source "
-        f"AND to_segment IS NOT DISTINCT FROM $target {_limit(ids).replace('WHERE', 'AND')}ORDER BY 1"
+        BOTH_RUNS + "SELECT customer_id FROM both_runs WHERE from_segment IS NOT DISTINCT FROM $source "
+        f"AND to_segment IS NOT DISTINCT FROM $target {limit(ids).replace('WHERE', 'AND')}ORDER BY 1"
     )
-    with _database(ids) as con:
-        values = {**_pair(before, after, scheme), "source": move[0], "target": move[1]}
+    with scratch(ids) as con:
+        values = {**pair(before, after, scheme), "source": move[0], "target": move[1]}
         return [row["customer_id"] for row in rows(con, sql, values)]
 
 
 def customer_history(runs: Sequence[Snapshot], customer_id: str) -> list[dict[str, Any]]:
     """Where a customer stood: one row per run (oldest `as_of` first) and scheme: run_id, as_of, scheme, segment."""
     found = []
-    with _database() as con:
+    with scratch() as con:
         for run in by_as_of(runs):
             if run.has("assignment"):
                 sql = (
@@ -92,11 +92,13 @@ def customer_history(runs: Sequence[Snapshot], customer_id: str) -> list[dict[st
     return found
 
 
-def _limit(ids: pa.Table | None) -> str:
+def limit(ids: pa.Table | None) -> str:
+    """The condition that keeps to the ids one may see."""
     return "" if ids is None else "WHERE customer_id IN (SELECT customer_id FROM seen) "
 
 
-def _pair(before: Snapshot, after: Snapshot, scheme: str) -> dict[str, Any]:
+def pair(before: Snapshot, after: Snapshot, scheme: str) -> dict[str, Any]:
+    """The values that `BOTH_RUNS` takes."""
     return {
         "before": _files(before, "assignment", scheme),
         "after": _files(after, "assignment", scheme),
@@ -110,7 +112,8 @@ def _files(run: Snapshot, table: str, scheme: str | None = None) -> list[str]:
     return [str(file) for file in own or files]
 
 
-def _database(ids: pa.Table | None = None) -> duckdb.DuckDBPyConnection:
+def scratch(ids: pa.Table | None = None) -> duckdb.DuckDBPyConnection:
+    """A database in memory with `ids` as the table `seen`."""
     import duckdb
 
     con = duckdb.connect(config={"threads": 1, "memory_limit": "512MB"})

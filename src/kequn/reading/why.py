@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
@@ -14,6 +15,8 @@ from kequn.reading.customer import find_customer
 from kequn.reading.overview import check_segment, scheme_overview
 from kequn.reading.rows import has_table, rows
 from kequn.reading.rules import snapshot_catalog, snapshot_columns
+
+KNOWN = re.compile(r'(?P<turned>NOT )?"?(?P<column>\w+)"? IS (?P<negated>NOT )?NULL', re.I)
 
 if TYPE_CHECKING:
     import duckdb
@@ -181,6 +184,7 @@ def reasons(rules: RunRules, scheme: str, row: Mapping[str, Any], lang: str) -> 
             for clause in found.clauses
             for line in [item for item in _lines(clause.condition, lang) if not item["passed"]][:1]
         ]
+    lines = [_plainly(line, rules.sight, row, lang) for line in lines]
     nearest = nearest_change(found, rules.worth.get(scheme, {}))
     return {
         "segment": found.segment,
@@ -237,14 +241,28 @@ def _lines(part: Part, lang: str) -> Iterator[dict[str, Any]]:
         return
     name = title(part.title, lang) or part.column or ""
     clause = (
-        f"{name} {part.sign} {_shown(part.threshold)}"
+        f"{name} {part.sign} {shown_value(part.threshold)}"
         if part.sign and part.threshold is not None
         else part.text
     )
-    yield {"clause": clause, "value": _shown(part.value), "passed": part.passed}
+    yield {"clause": clause, "value": shown_value(part.value), "passed": part.passed}
 
 
-def _shown(value: Any) -> str:
+def _plainly(line: dict[str, Any], sight: Catalog, row: Mapping[str, Any], lang: str) -> dict[str, Any]:
+    """ "Is known" and "is not known" of a column in words, with the customer's value."""
+    asked = KNOWN.fullmatch(line["clause"])
+    if asked is None or asked["column"] not in sight.columns:
+        return line
+    column = sight.columns[asked["column"]]
+    known = (asked["turned"] is None) != (asked["negated"] is None)
+    words = say(
+        "why.known" if known else "why.not_known", lang, column=title(column.title, lang) or column.name
+    )
+    return {**line, "clause": words, "value": shown_value(row.get(column.name))}
+
+
+def shown_value(value: Any) -> str:
+    """A value as explanations write it."""
     if value is None:
         return "–"
     if isinstance(value, (float, Decimal)):
@@ -263,8 +281,8 @@ def _change(found: Explanation, titles: Mapping[str, str], segment: str | None, 
         "why.change",
         lang,
         column=name,
-        value=_shown(change.value),
-        needed=_shown(change.needed),
+        value=shown_value(change.value),
+        needed=shown_value(change.needed),
         segment=titles[segment],
     )
 
@@ -277,5 +295,6 @@ __all__ = [
     "reasons",
     "run_schemes",
     "segment_worth",
+    "shown_value",
     "why_rows",
 ]

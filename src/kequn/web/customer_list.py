@@ -11,7 +11,7 @@ from django.http import HttpRequest
 from kequn.web import contacts
 from kequn.web.accounts.masking import masked_row
 from kequn.web.accounts.scope import scope_of
-from kequn.web.published import personal_columns, remembered, schemes
+from kequn.web.published import personal_columns, remembered, schemes, unknown_money
 from kequn.web.serving import Reader
 
 PER_PAGE = 25
@@ -82,7 +82,7 @@ def find(
 ) -> Found:
     """A page of the customers that fit, within the scope of the person who asks."""
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
-    there = reader.columns("profile")
+    there = reader.columns("profile").keys() - unknown_money(reader)
     where, values = condition(request, reader, filters)
     shown = tuple(name for name in WANTED if name in there)
     scheme = scheme if f"seg_{scheme}" in there else next(iter(schemes(reader)), "")

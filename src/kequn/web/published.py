@@ -26,6 +26,7 @@ from kequn.web.serving import Reader
 T = TypeVar("T")
 AGGREGATES = "segment_by_manager"
 FIRST = ("rfm", "transaction_type", "value_tier", "customer_type")
+MONEY = ("revenue_12m", "revenue_365d", "monetary", "revenue_90d", "profit_12m", "clv_12m")
 RUNS_SHOWN = 24
 KEPT = 400  # answers kept per run; scopes are few, so this is generous
 
@@ -174,13 +175,33 @@ def segment_rows(reader: Reader, scope: Scope, scheme: SchemeInfo) -> list[dict[
 
 
 def money_columns(reader: Reader) -> list[str]:
-    """The sums that the run's aggregates hold, the one to weigh segments by first."""
-    there = reader.columns(AGGREGATES)
-    return [
-        name
-        for name in ("revenue_12m", "revenue_365d", "monetary", "revenue_90d", "profit_12m", "clv_12m")
-        if name in there
-    ]
+    """The sums that the run's aggregates hold, the one to weigh segments by first.
+
+    One that is unknown of everybody (twelve months in a shop that is younger) comes after those that are known.
+    """
+    unknown = unknown_money(reader)
+    return sorted(
+        (name for name in MONEY if name in reader.columns(AGGREGATES)), key=lambda name: name in unknown
+    )
+
+
+def unknown_money(reader: Reader) -> frozenset[str]:
+    """Sums that the run has a column for and knows of nobody; pages leave them out."""
+
+    def found() -> frozenset[str]:
+        names = [name for name in MONEY if name in reader.columns(AGGREGATES)]
+        if not names:
+            return frozenset()
+        counts = reader.rows(f"SELECT {', '.join(f'count({name})' for name in names)} FROM {AGGREGATES}")[0]
+        return frozenset(name for name, count in zip(names, counts, strict=True) if not count)
+
+    return remembered(reader, "unknown_money", found)
+
+
+def money_title(reader: Reader) -> str:
+    """What money segments are weighed by in this run, in words."""
+    money = money_columns(reader)
+    return column_title(reader, money[0]) if money else ""
 
 
 def totals(reader: Reader, scope: Scope) -> dict[str, Any]:

@@ -45,6 +45,7 @@ INSTALLED_APPS = [
     "kequn.web.accounts",
     "kequn.web.jobs",
     "kequn.web.definitions",
+    "kequn.web.tags",
     "kequn.web.ui",
 ]
 MIDDLEWARE = [

@@ -50,6 +50,7 @@ PERMISSIONS: dict[str, Permission] = {
         _permission("customers.view", _("看客户卡（在自己的范围内）"), _V, _A, _M, _S, _O),
         _permission("customers.unmask", _("查看个人信息明文（留痕）"), _M, _S, _O),
         _permission("customers.follow_up", _("记录跟进"), _M, _S, _O),
+        _permission("customers.tag", _("给客户打标签"), _M, _S, _O),
         _permission("data.import", _("导入数据"), _A),
         _permission("data.run", _("运行计算与发布快照"), _A),
         _permission("schemes.edit", _("编辑分群方案与规则"), _A, _M),

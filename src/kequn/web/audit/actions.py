@@ -24,6 +24,8 @@ ACTIONS = {
     "segment.owner_changed": _("调整客户群负责人"),
     "api_key.created": _("新建 API 密钥"),
     "api_key.revoked": _("吊销 API 密钥"),
+    "tag.added": _("打标签"),
+    "tag.removed": _("去掉标签"),
     "customer.unmasked": _("查看个人信息明文"),
     "job.started": _("启动任务"),
     "job.cancelled": _("取消任务"),

@@ -114,7 +114,7 @@ def lines(
     option = {
         **_axes(categories, kind),
         "tooltip": {"trigger": "axis", "valueFormatter": axis_format(kind)},
-        "legend": {"show": len(series) > 1, "type": "scroll"},
+        "legend": {"show": len(series) > 1},
         "series": [
             {
                 "type": "line", "name": name, "data": list(values), "showSymbol": len(categories) < 3, "smooth": 0.2,
@@ -126,7 +126,10 @@ def lines(
     if not stacked:
         option["yAxis"]["scale"] = kind != "percent"
     else:
-        option["xAxis"]["boundaryGap"] = False
+        option["xAxis"] |= {
+            "boundaryGap": False,
+            "axisLabel": {"alignMinLabel": "left", "alignMaxLabel": "right"},
+        }
     return Chart(id, title, option, _columns(label, series, kind), _series_rows(categories, series), **more)
 
 
@@ -139,7 +142,7 @@ def bars(
     option = {
         **_axes(categories, kind, horizontal),
         "tooltip": {"trigger": "axis", "axisPointer": {"type": "shadow"}, "valueFormatter": axis_format(kind)},
-        "legend": {"show": len(series) > 1, "type": "scroll"},
+        "legend": {"show": len(series) > 1},
         "series": [
             {
                 "type": "bar", "name": name, "data": list(values), "barMaxWidth": 28,
@@ -289,7 +292,7 @@ def pyramid(
         "tooltip": {"show": False},
         "series": [{
             "type": "funnel", "sort": "ascending", "left": "4%", "width": "46%", "top": 8, "bottom": 8, "gap": 3, "minSize": "6%",
-            "label": {"show": True, "position": "right", "formatter": {"$format": "said"}, "lineHeight": 18},
+            "label": {"show": True, "position": "right", "formatter": {"$format": "said"}, "lineHeight": 18, "opacity": 1},
             "labelLine": {"length": 14, "lineStyle": {"color": "--k-line-strong"}},
             "data": [
                 {

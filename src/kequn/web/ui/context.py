@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
+from kequn.errors import SnapshotError
 from kequn.web import navigation
 from kequn.web.environment import workspace_facts
 from kequn.web.jobs import lifecycle
@@ -30,6 +31,15 @@ def shell(request: HttpRequest) -> dict[str, Any]:
             "sections": navigation.sections(user),
             "here": request.resolver_match.namespace if request.resolver_match else "",
             "published_run": serving().current_run(),
+            "published_day": _day(request),
             "failed_jobs": lifecycle.unseen(user),
         }
     return found
+
+
+def _day(request: HttpRequest) -> Any:
+    """The date that the published run looks at; None without one."""
+    try:
+        return request.snapshot.manifest.as_of  # type: ignore[attr-defined]
+    except (AttributeError, SnapshotError):
+        return None

@@ -16,7 +16,7 @@ from kequn.web.accounts.masking import HIDDEN
 from kequn.web.published import column_title, language, remembered, said, schemes, value_titles, worded
 from kequn.web.serving import Reader
 from kequn.web.ui import numbers
-from kequn.web.ui.templatetags.kequn import money, money_exact
+from kequn.web.ui.templatetags.kequn import money_exact, money_whole
 
 SHOWN_FIRST = (
     "gender", "age", "age_band", "occupation", "education", "marital_status", "children", "household_size_band", "life_stage",
@@ -108,14 +108,15 @@ class Card:
         row, forecast = self.profile, self.prediction
         found = []
         if "revenue_12m" in row or "monetary" in row:
-            spent = row.get("revenue_12m", row.get("monetary"))
-            found.append(
-                (_("近 12 个月消费"), money(spent), _("累计 %(sum)s") % {"sum": money(row.get("monetary"))})
-            )
+            if row.get("revenue_12m") is None:
+                found.append((_("累计消费"), money_whole(row.get("monetary")), ""))
+            else:
+                every = _("累计 %(sum)s") % {"sum": money_whole(row.get("monetary"))}
+                found.append((_("近 12 个月消费"), money_whole(row["revenue_12m"]), every))
         if forecast.get("clv_12m") is not None:
-            found.append((_("未来 12 个月价值"), money(forecast["clv_12m"]), _("模型估计")))
+            found.append((_("未来 12 个月价值"), money_whole(forecast["clv_12m"]), _("模型估计")))
         if row.get("frequency") is not None:
-            each = money(row.get("average_order_value"))
+            each = money_whole(row.get("average_order_value"))
             found.append(
                 (_("购买次数"), numbers.number(row["frequency"]), _("客单价 %(value)s") % {"value": each})
             )
@@ -225,7 +226,7 @@ def _plain(value: Any) -> str:
 
 def _forecast(column: Mapping[str, Any], value: Any) -> str:
     if column["type"] == "money":
-        return money(value)
+        return money_whole(value)
     if column["name"].startswith("p_"):
         return numbers.percent(value)
     return numbers.number(value, 1) if isinstance(value, float) else _plain(value)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from kequn.web.pages.customers import views
+from kequn.web.pages.customers import spending, tagging, views
 
 app_name = "customers"
 urlpatterns = [
@@ -10,5 +10,7 @@ urlpatterns = [
     path("<str:customer_id>/", views.card, name="card"),
     path("<str:customer_id>/why/", views.why, name="why"),
     path("<str:customer_id>/history/", views.history, name="history"),
+    path("<str:customer_id>/spending/", spending.chart, name="spending"),
+    path("<str:customer_id>/tags/", tagging.change, name="tags"),
     path("<str:customer_id>/unmask/", views.unmask, name="unmask"),
 ]

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.http import urlencode
 from django.utils.translation import gettext as _
@@ -17,13 +16,17 @@ from kequn.reading.customer import places, prospects
 from kequn.reading.grid import grid_of
 from kequn.web.accounts import masking
 from kequn.web.accounts.permissions import needs
-from kequn.web.accounts.scope import Customer
 from kequn.web.contacts import PERSONAL, with_contacts
 from kequn.web.customer_list import SORTS, Filters, find
+from kequn.web.pages.customers import tagging
 from kequn.web.pages.customers.card import READ, Card, headline
+from kequn.web.pages.customers.seeing import seen_customer, seen_row
 from kequn.web.pages.rfm.views import cell_filter, chosen_cells
 from kequn.web.published import language, personal_columns, remembered, runs, said, schemes
 from kequn.web.serving import Reader
+from kequn.web.tags.changing import all_titles, carriers
+
+SHOWN_OPEN = 3  # schemes whose reasons stand open on the card
 
 
 @require_safe
@@ -39,12 +42,13 @@ def index(request: HttpRequest) -> HttpResponse:
     grid = grid_of(said(reader), asked["grid"]) if asked.get("cells") and asked.get("grid") in known else None
     cells = chosen_cells(grid, asked["cells"]) if grid else frozenset()
     limit = cell_filter(grid, cells) if grid and cells else Filters()
+    tag = asked.get("tag", "")[:40]
     sort = asked.get("sort", "value") if asked.get("sort") in SORTS else "value"
     page = asked.get("page", "1")
     shown = asked.get("scheme", "")
     scheme = shown if shown in known else chosen[0][0] if chosen else next(iter(known), "")
     found = find(
-        request, Filters(text, chosen, limit.condition, limit.values), page=int(page[:6]) if page.isdecimal() else 1,
+        request, Filters(text, chosen, limit.condition, limit.values, carriers(tag) if tag else None), page=int(page[:6]) if page.isdecimal() else 1,
         sort=sort, scheme=scheme,
     )  # fmt: skip
     chips = [
@@ -64,10 +68,13 @@ def index(request: HttpRequest) -> HttpResponse:
         if grid and cells
         else []
     )
+    chips += (
+        [{"title": _("标签：%(tag)s") % {"tag": tag}, "url": _without(request, "tag", tag)}] if tag else []
+    )
     return render(request, "customers/index.html", {
         "found": found, "text": text, "chips": chips, "schemes": list(known.values()), "scheme": known.get(scheme), "sort": sort,
         "sorts": [("value", _("消费从高到低")), ("recent", _("最近购买")), ("orders", _("购买次数")), ("id", _("编号"))],
-        "kept": [(key, value) for key in ("in", "cells", "grid") for value in asked.getlist(key)],
+        "tags": all_titles(), "tag": tag, "kept": [(key, value) for key in ("in", "cells", "grid") for value in asked.getlist(key)],
     })  # fmt: skip
 
 
@@ -79,30 +86,6 @@ def _without(request: HttpRequest, name: str, value: str) -> str:
         if (key, one) != (name, value) and key != "page"
     ]
     return "?" + urlencode(kept)
-
-
-def seen_row(
-    request: HttpRequest, customer_id: str, wanted: Collection[str] = ()
-) -> tuple[Customer, dict[str, Any]]:
-    """The customer with the wanted columns of the profile, when this person may see them; 404 otherwise, so that ids tell nothing."""
-    reader: Reader = request.snapshot  # type: ignore[attr-defined]
-    there = reader.columns("profile")
-    read = [name for name in there if name in wanted or name == "account_manager" or name.startswith("seg_")]
-    listed = ", ".join('"{}"'.format(name.replace('"', '""')) for name in ("customer_id", *read))
-    row = reader.one(f"SELECT {listed} FROM profile WHERE customer_id = ?", [customer_id])
-    if row is None:
-        raise Http404
-    pairs = {name.removeprefix("seg_"): row.pop(name) for name in read if name.startswith("seg_")}
-    placed = frozenset((scheme, segment) for scheme, segment in pairs.items() if segment)
-    customer = Customer(customer_id, row.get("account_manager"), placed)
-    if not request.user.has_perm("customers.view", customer):  # type: ignore[union-attr]
-        raise Http404
-    return customer, row
-
-
-def seen_customer(request: HttpRequest, customer_id: str) -> Customer:
-    """The customer, when this person may see them; 404 otherwise."""
-    return seen_row(request, customer_id)[0]
 
 
 @require_safe
@@ -118,7 +101,7 @@ def card(request: HttpRequest, customer_id: str) -> HttpResponse:
     view = Card(reader, profile, dict(customer.segments), found)
     may_unmask = request.user.has_perm("customers.unmask", customer) and bool(personal)  # type: ignore[union-attr]
     return render(request, "customers/card.html", {
-        "id": customer_id, "card": view, "heading": headline(profile) or customer_id, "may_unmask": may_unmask,
+        **tagging.shown(request, customer), "id": customer_id, "card": view, "heading": headline(profile) or customer_id, "may_unmask": may_unmask,
         "shown": masking.is_shown(request, customer_id), "several_runs": len(runs(reader)) > 1,
     })  # fmt: skip
 
@@ -146,7 +129,11 @@ def why(request: HttpRequest, customer_id: str) -> HttpResponse:
                 "scheme": scheme, "segment": place["segment"], "title": scheme.segment_title(place["segment"]), "colour": scheme.colour(place["segment"]),
                 "since": place["since"], "share": place["share"], "playbook": scheme.playbooks.get(place["segment"], ""), **reason,
             })  # fmt: skip
-    return render(request, "customers/why.html", {"groups": groups, "id": customer_id})
+    telling = [group for group in groups if group["segment"] not in ("unknown", "other")]
+    others = telling[SHOWN_OPEN:] + [group for group in groups if group not in telling]
+    return render(
+        request, "customers/why.html", {"groups": telling[:SHOWN_OPEN], "others": others, "id": customer_id}
+    )
 
 
 @require_safe
@@ -157,7 +144,7 @@ def history(request: HttpRequest, customer_id: str) -> HttpResponse:
 
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
     seen_customer(request, customer_id)
-    known = runs(reader)[-8:]
+    known = runs(reader)[-8:]  # oldest first, to tell what changed; shown newest first
     found = customer_history(known, customer_id)
     days = [run.manifest.as_of for run in known]
     stood = {(row["scheme"], row["as_of"]): row["segment"] for row in found}
@@ -179,8 +166,11 @@ def history(request: HttpRequest, customer_id: str) -> HttpResponse:
             rows.append(
                 {"title": scheme.title, "cells": line, "changed": any(item["changed"] for item in line)}
             )
-    rows.sort(key=lambda row: not row["changed"])
-    return render(request, "customers/history.html", {"days": days, "rows": rows})
+    for row in rows:
+        row["cells"].reverse()
+    return render(request, "customers/history.html", {
+        "days": days[::-1], "changed": [row for row in rows if row["changed"]], "same": [row for row in rows if not row["changed"]],
+    })  # fmt: skip
 
 
 @require_POST

@@ -32,7 +32,7 @@ def index(request: HttpRequest) -> HttpResponse:
     scheme = chosen_scheme(reader, request.GET.get("scheme"))
     if scheme is None or len(known) < 2:
         return render(request, "migration/none.html", {"runs": known})
-    before, after = _pair(known, request.GET.get("from"), request.GET.get("to"))
+    before, after = pair_of(known, request.GET.get("from"), request.GET.get("to"))
     found = moves(reader, scope, scheme, before, after)
     base = {"scheme": scheme.name, "from": before.run_id, "to": after.run_id}
     move = _move(scheme, request.GET.get("move", ""))
@@ -46,7 +46,7 @@ def index(request: HttpRequest) -> HttpResponse:
     return render(request, "migration/index.html", context)
 
 
-def _pair(known: list[Snapshot], first: str | None, second: str | None) -> tuple[Snapshot, Snapshot]:
+def pair_of(known: list[Snapshot], first: str | None, second: str | None) -> tuple[Snapshot, Snapshot]:
     """The two runs that the address names (404 for others), else the last two, the older one first."""
     by_id = {run.run_id: run for run in known}
     if (first and first not in by_id) or (second and second not in by_id):
@@ -57,7 +57,7 @@ def _pair(known: list[Snapshot], first: str | None, second: str | None) -> tuple
     return (before, after) if before.manifest.as_of <= after.manifest.as_of else (after, before)
 
 
-def _seen(reader: Reader, scope: Scope) -> Any:
+def seen_ids(reader: Reader, scope: Scope) -> Any:
     """The ids that a person may see, as an Arrow table; None for everybody."""
     if scope.everyone:
         return None
@@ -77,13 +77,13 @@ def moves(
     if not (scheme.name in before.manifest.digests and scheme.name in after.manifest.digests):
         return []
     key = f"moves:{scheme.name}:{before.run_id}:{after.run_id}:{scope.key}"
-    return remembered(reader, key, lambda: counted(before, after, scheme.name, _seen(reader, scope)))
+    return remembered(reader, key, lambda: counted(before, after, scheme.name, seen_ids(reader, scope)))
 
 
 def changes(reader: Reader, scope: Scope, scheme: SchemeInfo) -> Chart | None:
     """The moves since the run before, for the overview; None when nobody moved."""
     known = runs(reader)
-    before, after = _pair(known, None, None)
+    before, after = pair_of(known, None, None)
     chart = sankey_chart(
         scheme,
         moves(reader, scope, scheme, before, after),
@@ -183,7 +183,7 @@ def _who(
     from kequn.reading.movement import movers
 
     key = f"movers:{scheme.name}:{before.run_id}:{after.run_id}:{move}:{scope.key}"
-    ids = remembered(reader, key, lambda: movers(before, after, scheme.name, move, _seen(reader, scope)))
+    ids = remembered(reader, key, lambda: movers(before, after, scheme.name, move, seen_ids(reader, scope)))
     page = request.GET.get("page", "1")
     found = find(
         request, Filters(ids=tuple(ids)), page=int(page) if page.isdigit() else 1, scheme=scheme.name

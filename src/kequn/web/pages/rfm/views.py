@@ -17,7 +17,15 @@ from kequn.reading.grid import Axis, Grid, grid_of
 from kequn.web.accounts.permissions import needs
 from kequn.web.accounts.scope import Scope, scope_of
 from kequn.web.customer_list import Filters, find
-from kequn.web.published import SchemeInfo, chosen_scheme, money_columns, remembered, said, worded
+from kequn.web.published import (
+    SchemeInfo,
+    chosen_scheme,
+    money_columns,
+    money_title,
+    remembered,
+    said,
+    worded,
+)
 from kequn.web.serving import Reader
 from kequn.web.ui import charts, numbers
 from kequn.web.ui.charts import Chart
@@ -50,6 +58,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "cells_text": _cells_text(chosen), "people": people, "money": money, "each": money / people if people else None,
         "all_people": sum(cell["customers"] for cell in cells_of(reader, scope, grid)), "rule": rule, "found": found, **board,
         "segments": _segments(scheme, picked), "measures": [("each", _("人均消费")), ("customers", _("人数")), ("money", _("消费合计"))],
+        "rule_url": f"{reverse('rules:index')}?{urlencode({'rule': rule})}",
         "list_url": f"{reverse('customers:index')}?{urlencode({'cells': _cells_text(chosen), 'grid': scheme.name})}",
     })  # fmt: skip
 
@@ -98,7 +107,7 @@ def cells_of(reader: Reader, scope: Scope, grid: Grid) -> list[Cell]:
 def _cells(reader: Reader, scope: Scope, grid: Grid) -> list[Cell]:
     ids = [axis.id for axis in grid.axes]
     if scope.everyone and "cell" in reader.tables:
-        money = next((name for name in ("revenue_12m", "monetary") if name in reader.columns("cell")), "NULL")
+        money = next((name for name in money_columns(reader) if name in reader.columns("cell")), "NULL")
         rows = reader.rows(
             f"SELECT cell, segment, customers, {money} FROM cell WHERE scheme = ?", [grid.scheme]
         )
@@ -272,5 +281,5 @@ def heat_chart(reader: Reader, scope: Scope, scheme: SchemeInfo | None) -> Chart
         cells,
         labels=titles,
         kind="money",
-        note=_("颜色与数字为人均消费"),
+        note=_("人均%(money)s") % {"money": money_title(reader)},
     )

@@ -15,7 +15,7 @@ from kequn.language.typer import cast, column
 from kequn.reading.rules import rows_for, rule_of
 from kequn.web import serving
 from kequn.web.accounts.scope import Scope
-from kequn.web.published import said
+from kequn.web.published import money_columns, said
 from kequn.web.serving import Condition, Count, Reader
 
 OVERLAPS = 6
@@ -118,11 +118,17 @@ def overlap(reader: Reader, rule: Rule, scope: Scope, schemes: Sequence[str]) ->
         return [(str(a), str(b), int(c)) for a, b, c in reader.rows(sql, values)]
 
 
+def spent(reader: Reader) -> str:
+    """The column that says what a customer spent, in this run; "" without one."""
+    return next((name for name in money_columns(reader) if name in reader.columns("profile")), "")
+
+
 def figures(reader: Reader, rule: Rule, scope: Scope) -> dict[str, Any]:
     """Sums and means of the matching customers, for those columns that the run has."""
     served = reader.columns("profile")
+    money = spent(reader)
     wanted = {
-        "revenue": ("SUM", "revenue_12m"), "per_head": ("AVG", "revenue_12m"),
+        "revenue": ("SUM", money), "per_head": ("AVG", money),
         "order_value": ("AVG", "average_order_value"), "recency": ("MEDIAN", "recency_days"),
     }  # fmt: skip
     chosen = {name: f"{how}({source})" for name, (how, source) in wanted.items() if source in served}
@@ -142,9 +148,8 @@ def figures(reader: Reader, rule: Rule, scope: Scope) -> dict[str, Any]:
 def members(reader: Reader, rule: Rule, scope: Scope) -> list[dict[str, Any]]:
     """A few of the matching customers, the same ones each time."""
     served = reader.columns("profile")
-    shown = [
-        name for name in ("customer_id", "name", "city", "revenue_12m", "recency_days") if name in served
-    ]
+    shown = [name for name in ("customer_id", "name", "city", "recency_days") if name in served]
+    shown += [f"{spent(reader)} AS spent"] if spent(reader) else []
     where, values = reader.scoped(scope)
     sql = f"SELECT {', '.join(shown)} FROM profile WHERE ({condition(reader, rule).sql}) AND {where} ORDER BY md5(customer_id), customer_id LIMIT {SAMPLE_ROWS}"
     with reader.limited():

@@ -39,7 +39,7 @@ from kequn.web.definitions import saving
 from kequn.web.pages.audiences.files import audience_text, free_path
 from kequn.web.pages.editor.fields import with_segment
 from kequn.web.pages.rules import choices, counting
-from kequn.web.published import said, schemes
+from kequn.web.published import money_title, said, schemes
 from kequn.web.serving import Reader
 
 LONGEST = 4_000
@@ -247,7 +247,7 @@ def exact(request: HttpRequest) -> HttpResponse:
     except RuleError as error:
         return render(request, "rules/panel.html", {"wrong": _told(error)})
     context = {
-        "suggestions": near, "visual": request.POST.get("mode") != "text",
+        "suggestions": near, "money_title": money_title(reader), "visual": request.POST.get("mode") != "text",
         "found": found, "whole": whole, "share": _share(found.customers, whole), "steps": steps, "overlap": shared,
         "figures": counting.figures(reader, rule, scope), "members": _members(request, reader, rule), "text": text,
         "sentence": sentence(root, here, words), "may_save": request.user.may("audiences.edit"), "every": root.every,

@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from kequn.web.accounts.scope import Scope
-from kequn.web.published import SchemeInfo, column_title, money_columns, remembered, runs
+from kequn.web.published import SchemeInfo, column_title, money_columns, money_title, remembered, runs
 from kequn.web.serving import Reader
 from kequn.web.ui import charts
 from kequn.web.ui.charts import PALETTE, Chart
@@ -16,13 +16,13 @@ from kequn.web.ui.charts import PALETTE, Chart
 MOST_SERIES = 8
 
 
-def value_chart(rows: Sequence[dict[str, Any]]) -> Chart:
+def value_chart(reader: Reader, rows: Sequence[dict[str, Any]]) -> Chart:
     """Money of each segment, largest first."""
     ordered = sorted(rows, key=lambda row: -(row["value"] or 0))
     values = [row["value"] and float(row["value"]) for row in ordered]
     return charts.bars(
-        "value", _("各客户群消费"), _("客户群"), [row["title"] for row in ordered], {_("近 12 个月消费"): values},
-        kind="money", horizontal=True, note=_("按消费排序"),
+        "value", _("各客户群消费"), _("客户群"), [row["title"] for row in ordered], {money_title(reader) or _("消费"): values},
+        kind="money", horizontal=True, note=money_title(reader), size="large" if len(rows) > 8 else "medium",
     )  # fmt: skip
 
 

@@ -20,6 +20,7 @@ from kequn.web.published import (
     SchemeInfo,
     chosen_scheme,
     language,
+    money_title,
     remembered,
     scheme_or_404,
     schemes,
@@ -56,7 +57,7 @@ def index(request: HttpRequest) -> HttpResponse:
         row["owner"] = owners.get((scheme.name, row["segment"]))
     return render(request, "segments/index.html", {
         "scheme": scheme, "schemes": list(schemes(reader).values()), "rows": rows, "against": against,
-        "overlap": overlap_chart(reader, scope, scheme, against) if against else None, "chart": value_chart([row for row in rows if row["customers"]]),
+        "overlap": overlap_chart(reader, scope, scheme, against) if against else None, "chart": value_chart(reader, [row for row in rows if row["customers"]]),
         "people": sum(row["customers"] for row in rows), "has_sparks": any(sparks.values()),
     })  # fmt: skip
 
@@ -85,7 +86,9 @@ def overlap_chart(reader: Reader, scope: Scope, scheme: SchemeInfo, against: Sch
     )  # fmt: skip
 
 
-def _segment(request: HttpRequest, scheme: str, segment: str) -> tuple[Reader, SchemeInfo, dict[str, Any]]:
+def segment_or_404(
+    request: HttpRequest, scheme: str, segment: str
+) -> tuple[Reader, SchemeInfo, dict[str, Any]]:
     """The segment's row within the person's scope; 404 for an unknown one and for somebody else's."""
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
     info = scheme_or_404(reader, scheme)
@@ -99,12 +102,12 @@ def _segment(request: HttpRequest, scheme: str, segment: str) -> tuple[Reader, S
 @needs("aggregates.view")
 def detail(request: HttpRequest, scheme: str, segment: str) -> HttpResponse:
     """Figures, portrait, trend, playbook."""
-    reader, info, row = _segment(request, scheme, segment)
+    reader, info, row = segment_or_404(request, scheme, segment)
     scope = scope_of(request.user)
     owns = scope.everyone or (scheme, segment) in scope.segments
     portrait = portrait_rows(reader, info, segment) if owns else []
     return render(request, "segments/detail.html", {
-        **_common(request, info, row), "tab": "portrait", "portrait": portrait, "portrait_chart": portrait_chart(portrait) if portrait else None,
+        **common(reader, scope_of(request.user), info, row), "tab": "portrait", "portrait": portrait, "portrait_chart": portrait_chart(portrait) if portrait else None,
         "trend": size_chart(reader, scope, info, segment), "owns": owns,
         "owner": SegmentOwner.objects.select_related("user").filter(scheme=scheme, segment=segment).first(),
     })  # fmt: skip
@@ -114,14 +117,14 @@ def detail(request: HttpRequest, scheme: str, segment: str) -> HttpResponse:
 @needs("customers.view")
 def members(request: HttpRequest, scheme: str, segment: str) -> HttpResponse:
     """The customers of the segment that this person may see."""
-    _reader, info, row = _segment(request, scheme, segment)
+    reader, info, row = segment_or_404(request, scheme, segment)
     page, sort = request.GET.get("page", "1"), request.GET.get("sort", "value")
     found = find(
         request, Filters(request.GET.get("q", "").strip()[:80], ((scheme, segment),)), page=int(page[:6]) if page.isdecimal() else 1,
         sort=sort if sort in SORTS else "value", scheme=scheme,
     )  # fmt: skip
     return render(request, "segments/members.html", {
-        **_common(request, info, row), "tab": "members", "found": found, "text": request.GET.get("q", ""),
+        **common(reader, scope_of(request.user), info, row), "tab": "members", "found": found, "text": request.GET.get("q", ""),
         "may_export": request.user.has_perm("members.export", (scheme, segment)), "formats": FORMATS,  # type: ignore[union-attr]
         "personal": request.user.has_perm("members.export_personal", (scheme, segment)),  # type: ignore[union-attr]
     })  # fmt: skip
@@ -131,7 +134,7 @@ def members(request: HttpRequest, scheme: str, segment: str) -> HttpResponse:
 @needs("members.export")
 def export(request: HttpRequest, scheme: str, segment: str) -> HttpResponse:
     """Start the export; the file waits on the job's page."""
-    reader, _info, _row = _segment(request, scheme, segment)
+    reader, _info, _row = segment_or_404(request, scheme, segment)
     kind = request.POST.get("format", "")
     if kind not in FORMATS:
         raise Http404
@@ -154,8 +157,11 @@ def export(request: HttpRequest, scheme: str, segment: str) -> HttpResponse:
     return redirect("tasks:detail", pk=job.pk)
 
 
-def _common(request: HttpRequest, info: SchemeInfo, row: dict[str, Any]) -> dict[str, Any]:
-    return {"scheme": info, "row": row, "segments": info.segments}
+def common(reader: Reader, scope: Scope, info: SchemeInfo, row: dict[str, Any]) -> dict[str, Any]:
+    """What the head of a segment's pages shows."""
+    sizes = size_sparks(reader, scope, info).get(row["segment"]) or []
+    growth = sizes[-1] / sizes[-2] - 1 if len(sizes) > 1 and sizes[-2] else None
+    return {"scheme": info, "row": row, "growth": growth, "money_title": money_title(reader)}
 
 
 def portrait_rows(reader: Reader, info: SchemeInfo, segment: str) -> list[dict[str, Any]]:

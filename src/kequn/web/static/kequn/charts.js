@@ -49,6 +49,18 @@
       radar: { axisName: { color: muted }, splitLine: { lineStyle: { color: line } }, axisLine: { lineStyle: { color: line } }, splitArea: { show: false } },
     };
   }
+  // a legend may need several rows; the plot starts below them
+  function legendRows(option, width) {
+    const pen = document.createElement("canvas").getContext("2d");
+    pen.font = `12px ${token("--k-font")}`;
+    let rows = 1, used = 8;
+    for (const { name } of option.series ?? []) {
+      const item = 11 + 5 + pen.measureText(name ?? "").width + 14;
+      if (used + item > width - 8) { rows += 1; used = 8; }
+      used += item;
+    }
+    return rows;
+  }
   function draw(card) {
     const canvas = card.querySelector("[data-chart-canvas]");
     const source = card.querySelector("script[type='application/json']");
@@ -58,14 +70,14 @@
     const chart = echarts.init(canvas, base(), { renderer: "canvas", locale: language === "zh" ? "ZH" : "EN" });
     const ready = fill(option, language);
     const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    const legend = ready.legend?.show && ready.legend.bottom === undefined;
+    const legend = ready.legend?.show && ready.legend.bottom === undefined ? legendRows(ready, canvas.clientWidth) : 0;
     const ink = token("--k-ink");
     for (const series of ready.series ?? []) if (series.type !== "heatmap") series.label = { color: ink, ...series.label };
     chart.setOption({
       animation: !still, animationDuration: 300,
       ...ready,
       visualMap: ready.visualMap && { textStyle: { color: token("--k-ink-3") }, ...ready.visualMap },
-      grid: { left: 12, right: 20, top: legend ? 40 : 18, bottom: ready.xAxis?.name ? 34 : 10, containLabel: true, ...ready.grid },
+      grid: { left: 12, right: 20, top: legend ? 16 + 24 * legend : 18, bottom: ready.xAxis?.name ? 34 : 10, containLabel: true, ...ready.grid },
       // rich text, because the HTML tooltip of ECharts needs inline styles, which our CSP refuses
       tooltip: { renderMode: "richText", confine: true, backgroundColor: token("--k-surface"), borderColor: token("--k-line-strong"), textStyle: { color: ink, fontSize: 12 }, ...ready.tooltip },
     });

@@ -42,6 +42,12 @@ def money_exact(value: Any) -> str:
 
 
 @register.filter
+def money_whole(value: Any) -> str:
+    """An amount of one customer in the workspace's currency, in full, without cents."""
+    return numbers.money_exact(value, workspace_facts(settings.WORKSPACE).currency, 0)
+
+
+@register.filter
 def worded(text: str) -> str:
     """A Chinese source string that was kept as data (a job's step, an action's name), in the reader's language."""
     return gettext(text) if text else ""

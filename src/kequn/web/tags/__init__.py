@@ -1,0 +1,1 @@
+"""Words that people put on customers."""
