@@ -102,6 +102,13 @@ class Settings(_Strict):
     currency: str = "CNY"
     time_zone: str = "Asia/Shanghai"
     as_of: AsOf = "latest"
+    exchange_rates: dict[
+        Annotated[str, Field(pattern="^[A-Z]{3}$")],
+        Annotated[float, Field(gt=0, allow_inf_nan=False, strict=False)],
+    ] = Field(default_factory=dict)
+    """Units of `currency` for one unit of another currency: {EUR: 7.8} where `currency` is CNY."""
+    festivals: Literal["china", "none"] | None = None
+    """Whose festivals orders are held against. None: China's where `currency` is CNY."""
     engine: EngineChoice = EngineChoice()
     settings: RunSettings = RunSettings()
 
@@ -128,6 +135,11 @@ class Settings(_Strict):
         ):
             return value
         raise refusal("workspace.as_of")
+
+    @property
+    def with_festivals(self) -> bool:
+        """Whether orders are held against China's festivals."""
+        return self.festivals == "china" or (self.festivals is None and self.currency == "CNY")
 
     @property
     def minor_unit_digits(self) -> int:
@@ -210,6 +222,16 @@ class Workspace:
         return self.folder / "positioning"
 
     @property
+    def questionnaires(self) -> Path:
+        """Folder of the workspace's own questionnaires."""
+        return self.folder / "questionnaires"
+
+    @property
+    def calendar(self) -> Path:
+        """Folder of festivals and local events that the workspace declares."""
+        return self.folder / "calendar"
+
+    @property
     def data(self) -> Path:
         """Folder of local data files."""
         return self.folder / "data"
@@ -242,11 +264,18 @@ class Workspace:
         return SnapshotStore(self.snapshots)
 
     def definition_files(self) -> Iterator[Path]:
-        """Every definition there is, in a fixed order: kequn.yaml, sources, features, schemes, audiences, playbooks, positioning."""
+        """Every definition there is, in a fixed order: kequn.yaml, sources, features, schemes, audiences and the other folders."""
         for file in (self.folder / SETTINGS, self.sources_file, self.features_file):
             if file.is_file():
                 yield file
-        for folder in (self.schemes, self.audiences, self.playbooks, self.positioning):
+        for folder in (
+            self.schemes,
+            self.audiences,
+            self.playbooks,
+            self.positioning,
+            self.questionnaires,
+            self.calendar,
+        ):
             yield from yaml_files(folder)
 
     def definition_texts(self) -> dict[str, str]:
@@ -324,6 +353,9 @@ def settings_text(settings: Settings) -> str:
         f"time_zone: {settings.time_zone}",
         f"as_of: {settings.as_of}  # latest 最后一单的次日 · today 今天 · 2026-01-31",
     ]
+    for key in ("exchange_rates", "festivals"):
+        if key in chosen:
+            lines.append(f"{key}: {_flow(chosen[key])}")
     for key in ("engine", "settings"):
         if key in chosen:
             lines.append(f"{key}:")

@@ -24,7 +24,7 @@ def enriched_profile(
     facts = SomeFacts(tables)
     facts.register(engine, folder / "facts")
     found = enrich(engine, facts.delivered, AS_OF, folder / "enriched", settings)
-    expected = foreseen(facts.delivered, (settings or EnrichSettings()).questionnaires)
+    expected = foreseen(facts.delivered, settings)
     for name, columns in found.delivered.items():  # `check` foresees what a run delivers
         declared = {column for column in columns if column in ENRICHED()[name]}
         assert declared <= set(expected[name]), name

@@ -71,7 +71,7 @@ def test_spark_and_duckdb_enrich_alike(spark_engine: Engine, tmp_path: Path) -> 
     assert [(key, name) for key in here for name in here[key] if here[key][name] != there[key][name]] == []
     assert found.report == same.report
     assert found.delivered == same.delivered
-    assert len(found.tables) == 6
+    assert len(found.tables) == 7
 
 
 def test_what_is_missing_is_said_in_facts() -> None:

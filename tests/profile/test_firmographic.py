@@ -9,6 +9,7 @@ import pytest
 from tests.profile.enriching import AS_OF, ago, on_duckdb
 
 from kequn.profile import Registry
+from kequn.profile.enrich import EnrichSettings
 from kequn.profile.enrich.companies import company_groups, industry_class, size_cn, size_eu
 
 
@@ -118,7 +119,7 @@ TABLES: dict[str, list[dict[str, Any]]] = {
 
 
 def test_a_contact_carries_the_company_its_orders_and_its_deals(tmp_path: Path) -> None:
-    rows, found = on_duckdb(tmp_path, TABLES)
+    rows, found = on_duckdb(tmp_path, TABLES, EnrichSettings(per_eur=1.0))
     ann, bob, cem, dan, eve = (rows[name] for name in ("ann", "bob", "cem", "dan", "eve"))
     assert (ann["industry"], ann["industry_class"], ann["company_size_cn"], ann["company_size_eu"]) == (
         "机械制造", "industry", "large", "large",
@@ -147,8 +148,25 @@ def test_a_contact_carries_the_company_its_orders_and_its_deals(tmp_path: Path) 
     assert [warning.code for warning in found.warnings] == ["enrich.company_circle"]
 
 
+def test_bands_in_another_currency_need_a_declared_rate(tmp_path: Path) -> None:
+    """25 million of turnover: small in yuan at 8 to the euro, medium in euros, nothing without a rate."""
+    sized = [{**row, "annual_revenue": 2_500_000_000} for row in TABLES["companies"]]
+    tables = {**TABLES, "companies": sized}
+    in_yuan, found = on_duckdb(tmp_path / "a", tables, EnrichSettings(per_eur=None))
+    assert "company_size_eu" not in in_yuan["cem"]
+    warned = [warning for warning in found.warnings if warning.code == "enrich.size_needs_rate"]
+    assert [warning.fields["currency"] for warning in warned] == ["EUR"]
+    by_rate, found = on_duckdb(tmp_path / "b", tables, EnrichSettings(per_eur=8.0))
+    assert by_rate["cem"]["company_size_eu"] == "small"
+    assert "enrich.size_needs_rate" not in [warning.code for warning in found.warnings]
+    in_euros, found = on_duckdb(tmp_path / "c", tables, EnrichSettings(per_eur=1.0, per_cny=None))
+    assert in_euros["cem"]["company_size_eu"] == "medium"
+    assert "company_size_cn" not in in_euros["ann"]
+    assert in_euros["ann"]["industry_class"] == "industry"
+
+
 def test_deals_are_seen_as_they_stood_at_the_date(tmp_path: Path) -> None:
-    rows, _ = on_duckdb(tmp_path, TABLES)
+    rows, _ = on_duckdb(tmp_path, TABLES, EnrichSettings(per_eur=1.0))
     ann, bob, cem = (rows[name] for name in ("ann", "bob", "cem"))
     assert (ann["deal_stage"], ann["deal_intent"], ann["deal_hesitation"], ann["deal_amount"]) == (
         "报价",

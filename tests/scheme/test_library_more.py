@@ -41,7 +41,7 @@ def people(seed: int, count: int = 200) -> list[Row]:
         row: Row = {
             "customer_id": f"C{number:04d}", "frequency": frequency, "birth_year": maybe(1920, 1946, 1964, 1965, 1979, 1980, 1994, 1995, 2009, 2010),
             "price_index": maybe(0.5, 0.8, 0.801, 1.0, 1.2, 2.0), "products_held": rng.choice([0, 1, 2, 3, 4, 9]),
-            "life_event_share": maybe(0.0, 0.4, 0.39), "gift_share": maybe(0.0, 0.5), "festival_share": maybe(0.0, 0.4), "sale_day_share": maybe(0.0, 0.4),
+            "life_event_share": maybe(0.0, 0.4, 0.39), "gift_share": maybe(0.0, 0.5), "festival_share": maybe(0.0, 0.4), "festive_share": maybe(0.0, 0.5, 0.49), "local_event_share": maybe(0.0, 0.4, 0.39), "sale_day_share": maybe(0.0, 0.4),
             "weekend_share": maybe(0.0, 0.6, 0.59), "net_contribution": maybe(-500, 3_000, 3_400, 9_000, 900_000),
             "average_order_value": 10_000 if frequency else None, "urban_rural": maybe("urban", "suburban", "rural"),
             "distance_km_store": maybe(0.2, 1.0, 2.999, 3.0, 10.0, 30.0, 500.0), "preferred_device": maybe("phone", "手机", "desktop", "冰箱"),
@@ -56,6 +56,8 @@ def people(seed: int, count: int = 200) -> list[Row]:
             "account_assets": maybe(0, 5_000_000, 4_999_999, 50_000_000, 300_000_000, missing=0.1), "credit_score": maybe(*map(Decimal, (450, 500, 600, 699, 700)), missing=0.1),
             "statements_in_order": maybe(True, True, False, missing=0.1), "risk_assessed": maybe(True, True, False, missing=0.1),
             "risk_level": maybe("低", "高"), "account_return_rate": maybe(*map(Decimal, ("-0.01", "0", "0.03")), missing=0.1), "guarantee": maybe(True, False, missing=0.1),
+            "spring_festival_share": maybe(0.0, 0.4, 0.39), "mid_autumn_share": maybe(0.0, 0.4, missing=0.5), "dragon_boat_share": maybe(0.0, 0.6),
+            "qixi_share": maybe(0.0, 0.4), "monetary": rng.choice([-50, 10_000]) if frequency else 0,
             "monthly_spend_12m": maybe(100, 100, rng.randrange(90_000)),
         }  # fmt: skip
         row |= {f"trait_{name}": maybe(1.0, 3.5, 3.5, 4.25, 5.0) for name in TRAITS}
@@ -95,12 +97,21 @@ def occasion(row: Row) -> str:
         ("life_event", 0.4),
         ("gift", 0.4),
         ("festival", 0.4),
+        ("festive", 0.5),
+        ("local_event", 0.4),
         ("sale_day", 0.4),
         ("weekend", 0.6),
     ):
-        if (row[f"{name}_share"] or 0) >= limit:
-            return name
+        if (row[f"{name}_share"] or 0) >= limit and (name != "festive" or row["frequency"] >= 2):
+            return "festival" if name == "festive" else name
     return "everyday"
+
+
+def festival(row: Row) -> str:
+    for name in ("spring_festival", "mid_autumn", "dragon_boat", "qixi"):
+        if (row[f"{name}_share"] or 0) >= 0.4:
+            return name
+    return "many_festivals" if (row["festive_share"] or 0) >= 0.5 else "any_day"
 
 
 def profitability(row: Row) -> str:
@@ -218,7 +229,8 @@ def oracles(rows: list[Row]) -> dict[str, tuple[Oracle, Callable[[Row], bool]]]:
     scoped: dict[str, tuple[Oracle, Callable[[Row], bool]]] = {
         "spending_power": (thirds([row for row in rows if buyer(row)], "monthly_spend_12m", levels), buyer),
         "price_level": (lambda row: "unknown" if row["price_index"] is None else "premium" if row["price_index"] >= 1.2 else "value" if row["price_index"] <= 0.8 else "middle", buyer),
-        "occasion": (occasion, buyer), "profitability": (profitability, buyer),
+        "occasion": (occasion, buyer), "festival": (festival, lambda row: row["frequency"] >= 2 and row["monetary"] > 0),
+        "profitability": (profitability, buyer),
         "payment_behaviour": (
             lambda row: "punctual" if not row["late_payments_12m"] else "overdue" if row["unpaid_amount"] else "irregular", lambda row: row["usage_periods"] > 0,
         ),

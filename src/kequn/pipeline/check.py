@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from kequn.pipeline.definitions import read_definitions
+from kequn.pipeline.definitions import enrich_settings, read_definitions
 from kequn.pipeline.run import everything, read_facts
 from kequn.profile import ProfilePlan, Registry, catalog_of
 from kequn.profile.enrich import foreseen
@@ -41,7 +41,7 @@ def check_workspace(workspace: Workspace, now: datetime | None = None) -> dict[s
     digits = workspace.settings.minor_unit_digits
     as_of = workspace.as_of(facts.last_order_at, now)
     delivered = {name: dict(table.columns) for name, table in facts.tables.items()}
-    delivered |= foreseen(delivered, definitions.under("questionnaires"))
+    delivered |= foreseen(delivered, enrich_settings(workspace.settings, definitions))
     registry = Registry(definitions.features)
     catalog = everything(registry, delivered, as_of, digits)
     schemes = load_schemes(definitions.under("schemes"), catalog)

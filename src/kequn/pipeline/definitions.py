@@ -9,8 +9,10 @@ from pathlib import Path
 from kequn.data.sources import Sources, load_sources, parse_sources
 from kequn.definitions import read_text
 from kequn.profile import FeatureFile, load_features
+from kequn.profile.enrich import EnrichSettings
+from kequn.workspace import Settings
 
-FOLDERS = ("schemes", "audiences", "playbooks", "positioning", "questionnaires")
+FOLDERS = ("schemes", "audiences", "playbooks", "positioning", "questionnaires", "calendar")
 
 
 @dataclass(frozen=True)
@@ -43,4 +45,18 @@ def read_definitions(folder: Path) -> Definitions:
     return Definitions(sources, features, texts)
 
 
-__all__ = ["Definitions", "read_definitions"]
+def enrich_settings(settings: Settings, definitions: Definitions) -> EnrichSettings:
+    """What the enrichments of a workspace assume: its own questionnaires and calendar, its festivals, its exchange rates."""
+    rates = settings.exchange_rates
+    per = {code: 1.0 if code == settings.currency else rates.get(code) for code in ("EUR", "CNY")}
+    return EnrichSettings(
+        minor_unit_digits=settings.minor_unit_digits,
+        questionnaires=definitions.under("questionnaires"),
+        calendar=definitions.under("calendar"),
+        festivals=settings.with_festivals,
+        per_eur=per["EUR"],
+        per_cny=per["CNY"],
+    )
+
+
+__all__ = ["Definitions", "enrich_settings", "read_definitions"]

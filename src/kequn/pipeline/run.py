@@ -14,11 +14,11 @@ from kequn.engine import Engine, open_engine
 from kequn.errors import DataError, KequnError
 from kequn.language import Catalog, Column
 from kequn.pipeline.clusters import Clustered, clusters_for
-from kequn.pipeline.definitions import Definitions, read_definitions
+from kequn.pipeline.definitions import Definitions, enrich_settings, read_definitions
 from kequn.pipeline.progress import Clocked, Listener
 from kequn.pipeline.views import join_predictions, register_facts, view_profile, write_profile
 from kequn.profile import Delivered, ProfileColumn, ProfilePlan, Registry, catalog_of
-from kequn.profile.enrich import Enriched, EnrichSettings, enrich
+from kequn.profile.enrich import Enriched, enrich
 from kequn.workspace import Workspace
 
 if TYPE_CHECKING:
@@ -178,8 +178,7 @@ def _steps(running: Running, now: datetime) -> RunResult:
 
 def enriched_at(running: Running, day: date) -> Enriched:
     """What SQL can't tell, from the facts before `day`; its tables are named in the engine."""
-    questionnaires = running.definitions.under("questionnaires")
-    settings = EnrichSettings(minor_unit_digits=running.digits, questionnaires=questionnaires)
+    settings = enrich_settings(running.workspace.settings, running.definitions)
     facts = {name: dict(table.columns) for name, table in running.facts.tables.items()}
     return enrich(running.engine, facts, day, running.work(f"enriched/{day.isoformat()}"), settings)
 

@@ -35,7 +35,7 @@ def library_texts() -> dict[str, str]:
 
 def fitting_texts(workspace: Workspace, facts: Facts) -> dict[str, str]:
     """The built-in schemes for the data at hand: of a scheme's alternatives the one that works."""
-    from kequn.pipeline.definitions import read_definitions
+    from kequn.pipeline.definitions import enrich_settings, read_definitions
     from kequn.pipeline.run import everything
     from kequn.profile import Registry, catalog_of
     from kequn.profile.enrich import foreseen
@@ -43,7 +43,8 @@ def fitting_texts(workspace: Workspace, facts: Facts) -> dict[str, str]:
 
     digits = workspace.settings.minor_unit_digits
     delivered = {name: dict(table.columns) for name, table in facts.tables.items()}
-    delivered |= foreseen(delivered, read_definitions(workspace.folder).under("questionnaires"))
+    settings = enrich_settings(workspace.settings, read_definitions(workspace.folder))
+    delivered |= foreseen(delivered, settings)
     registry = Registry(read_definitions(workspace.folder).features)
     as_of = (facts.last_order_at or datetime.now()).date()
     plan = registry.plan(delivered, as_of, facts.history_start.date() if facts.history_start else None)

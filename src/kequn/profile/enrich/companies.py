@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from typing import Any
 
@@ -11,7 +12,7 @@ from sqlglot import exp
 
 from kequn.errors import KequnError
 from kequn.language.typer import column
-from kequn.profile.enrich.tables import Enriched, Facts, Job, has, packaged
+from kequn.profile.enrich.tables import Enriched, EnrichSettings, Facts, Job, has, packaged
 
 CLASSES = ("large", "medium", "small")
 WAN = 10_000
@@ -26,33 +27,47 @@ def enrich_companies(job: Job) -> Enriched:
         return Enriched()
     query = exp.select(*(column(name) for name in ("company_id", *WANTED))).from_("companies")
     rows = job.engine.sql(query).to_pylist()
-    unit = 10**job.settings.minor_unit_digits
+    settings, unit = job.settings, 10**job.settings.minor_unit_digits
+    units = {"cny": unit * (settings.per_cny or 1), "eur": unit * (settings.per_eur or 1)}
     parents = {row["company_id"]: row["parent_company_id"] for row in rows}
     groups, circles = company_groups(parents)
     sizes = Counter(groups.values())
-    made = [_read(row, unit, groups, sizes) for row in sorted(rows, key=lambda row: str(row["company_id"]))]
+    made = [_read(row, units, groups, sizes) for row in sorted(rows, key=lambda row: str(row["company_id"]))]
     kinds = {name: pa.string() for name in ("company_id", "industry_class", "size_cn", "size_eu", "group_id")}
     schema = pa.schema([*kinds.items(), ("group_companies", pa.int64())])
     table = job.write("enriched_company", pa.Table.from_pylist(made, schema=schema))
-    allowed = company_columns(job.facts)
+    allowed = company_columns(job.facts, settings)
     kept = {name: kind for name, kind in table.columns.items() if name in allowed}
-    warnings = (
-        [KequnError("enrich.company_circle", circles=len(circles), first=list(circles[0])[:10])]
-        if circles
-        else []
-    )
+    warnings = list(_unsized(job.facts, settings))
+    if circles:
+        warnings.append(
+            KequnError("enrich.company_circle", circles=len(circles), first=list(circles[0])[:10])
+        )
     return Enriched({"enriched_company": type(table)(table.files, kept)}, warnings=tuple(warnings))
 
 
-def company_columns(facts: Facts) -> list[str]:
-    """The columns of `enriched_company` that the facts allow."""
+def _unsized(facts: Facts, settings: EnrichSettings) -> Iterator[KequnError]:
+    """Bands are in yuan and euros: without a rate, amounts in another currency aren't held against them."""
+    able = company_columns(facts, replace(settings, per_cny=1.0, per_eur=1.0))
+    for column_name, rate, currency in (
+        ("size_cn", settings.per_cny, "CNY"),
+        ("size_eu", settings.per_eur, "EUR"),
+    ):
+        if rate is None and column_name in able:
+            yield KequnError("enrich.size_needs_rate", bands=column_name, currency=currency)
+
+
+def company_columns(facts: Facts, settings: EnrichSettings) -> list[str]:
+    """The columns of `enriched_company` that the facts and the known exchange rates allow."""
     if not has(facts, "companies.company_id"):
         return []
     columns = ["company_id"]
     if has(facts, "companies.industry"):
-        columns += ["industry_class", "size_cn"]
-    if has(facts, "companies.employees") and (
-        has(facts, "companies.annual_revenue") or has(facts, "companies.total_assets")
+        columns += ["industry_class", *(["size_cn"] if settings.per_cny else [])]
+    if (
+        settings.per_eur
+        and has(facts, "companies.employees")
+        and (has(facts, "companies.annual_revenue") or has(facts, "companies.total_assets"))
     ):
         columns.append("size_eu")
     if has(facts, "companies.parent_company_id"):
@@ -61,16 +76,21 @@ def company_columns(facts: Facts) -> list[str]:
 
 
 def _read(
-    row: Mapping[str, Any], unit: int, groups: Mapping[str, str], sizes: Mapping[str, int]
+    row: Mapping[str, Any], units: Mapping[str, float], groups: Mapping[str, str], sizes: Mapping[str, int]
 ) -> dict[str, Any]:
-    revenue = None if row["annual_revenue"] is None else row["annual_revenue"] / unit
-    assets = None if row["total_assets"] is None else row["total_assets"] / unit
+    def amounts(currency: str) -> tuple[float | None, float | None]:
+        revenue, assets = (row[name] for name in ("annual_revenue", "total_assets"))
+        return (
+            None if revenue is None else revenue / units[currency],
+            None if assets is None else assets / units[currency],
+        )
+
     kind = industry_class(row["industry"])
     return {
         "company_id": row["company_id"],
         "industry_class": kind,
-        "size_cn": size_cn(kind, row["employees"], revenue, assets),
-        "size_eu": size_eu(row["employees"], revenue, assets),
+        "size_cn": size_cn(kind, row["employees"], *amounts("cny")),
+        "size_eu": size_eu(row["employees"], *amounts("eur")),
         "group_id": groups[row["company_id"]],
         "group_companies": sizes[groups[row["company_id"]]],
     }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from pathlib import Path
 
@@ -10,13 +9,22 @@ from kequn.engine import Engine
 from kequn.language import Type
 from kequn.profile.enrich.agents import agent_columns, enrich_agents
 from kequn.profile.enrich.companies import company_columns, enrich_companies
+from kequn.profile.enrich.days import day_columns, enrich_days
 from kequn.profile.enrich.geography import enrich_geography, geography_columns
 from kequn.profile.enrich.products import enrich_products, product_columns
 from kequn.profile.enrich.searches import enrich_searches, search_columns
 from kequn.profile.enrich.tables import ENRICHED, Enriched, EnrichSettings, Facts, Job, register_enriched
 from kequn.profile.enrich.traits import enrich_traits, trait_columns
 
-STEPS = (enrich_companies, enrich_products, enrich_agents, enrich_geography, enrich_traits, enrich_searches)
+STEPS = (
+    enrich_companies,
+    enrich_products,
+    enrich_agents,
+    enrich_geography,
+    enrich_days,
+    enrich_traits,
+    enrich_searches,
+)
 
 
 def enrich(
@@ -36,21 +44,22 @@ def enrich(
     return found
 
 
-def foreseen(delivered: Facts, questionnaires: Mapping[str, str] | None = None) -> dict[str, dict[str, Type]]:
+def foreseen(delivered: Facts, settings: EnrichSettings | None = None) -> dict[str, dict[str, Type]]:
     """Which enriched tables and columns the facts would allow, without reading any: for `check` and `init`."""
-    declared = ENRICHED()
+    declared, settings = ENRICHED(), settings or EnrichSettings()
     named = {
-        "enriched_company": company_columns(delivered),
+        "enriched_company": company_columns(delivered, settings),
         "enriched_product": product_columns(delivered),
         "enriched_agent": agent_columns(delivered),
         "enriched_search": search_columns(delivered),
+        **day_columns(delivered, settings),
     }
     typed: dict[str, dict[str, Type]] = {
         **{table: {name: declared[table][name] for name in columns} for table, columns in named.items()},
         "enriched_geo": geography_columns(delivered),
         "enriched_traits": {
             name: kind
-            for name, kind in trait_columns(delivered, questionnaires or {}).items()
+            for name, kind in trait_columns(delivered, settings.questionnaires).items()
             if name in declared["enriched_traits"]
         },
     }

@@ -29,11 +29,20 @@ Facts = Mapping[str, Mapping[str, Type]]
 
 @dataclass(frozen=True)
 class EnrichSettings:
-    """`near_km`: radius of "places near"; `minor_unit_digits` of money; `questionnaires`: the user's own, by file name."""
+    """What enrichments assume.
+
+    `near_km`: radius of "places near"; `minor_unit_digits` of money; `questionnaires` and `calendar`: the user's own, by
+    file name; `festivals`: whether China's festivals are looked at; `per_eur`, `per_cny`: units of the workspace's currency
+    for one euro and one yuan (None: unknown, then companies aren't sized by bands in that currency).
+    """
 
     near_km: float = 5.0
     minor_unit_digits: int = 2
     questionnaires: Mapping[str, str] = field(default_factory=dict)
+    calendar: Mapping[str, str] = field(default_factory=dict)
+    festivals: bool = True
+    per_eur: float | None = None
+    per_cny: float | None = 1.0
 
 
 @dataclass(frozen=True)

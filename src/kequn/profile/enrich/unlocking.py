@@ -10,6 +10,8 @@ TABLES = {
     "enriched_search": ("events", "products.category"),
     "enriched_product": ("order_lines",),
     "enriched_traits": ("responses",),
+    "enriched_festival": ("orders", "kequn.yaml: festivals"),
+    "enriched_local_day": ("orders", "calendar/*.yaml"),
     "enriched_geo": (),
 }
 COLUMNS = {
