@@ -11,6 +11,7 @@ from tests.profile.enriching import ago, enriched_profile, on_duckdb
 from tests.profile.test_firmographic import TABLES
 
 from kequn.engine import Engine
+from kequn.profile.enrich import EnrichSettings
 from kequn.profile.enrich.unlocking import in_facts
 
 
@@ -65,13 +66,15 @@ def everything_at_once() -> dict[str, list[dict[str, Any]]]:
 def test_spark_and_duckdb_enrich_alike(spark_engine: Engine, tmp_path: Path) -> None:
     pytest.importorskip("ua_parser")
     tables = everything_at_once()
-    here, found = on_duckdb(tmp_path / "duck", tables)
-    there, same = enriched_profile(spark_engine, tmp_path / "spark", tables)
+    event = "occasion: fair\ntitle: {zh: 庙会, en: Fair}\nwhen: [{from: 2026-01-01, to: 2026-02-20}]\nregions: [深圳]\n"
+    settings = EnrichSettings(per_eur=8.0, calendar={"calendar/fair.yaml": event})
+    here, found = on_duckdb(tmp_path / "duck", tables, settings)
+    there, same = enriched_profile(spark_engine, tmp_path / "spark", tables, settings)
     assert here.keys() == there.keys()
     assert [(key, name) for key in here for name in here[key] if here[key][name] != there[key][name]] == []
     assert found.report == same.report
     assert found.delivered == same.delivered
-    assert len(found.tables) == 7
+    assert len(found.tables) == 8
 
 
 def test_what_is_missing_is_said_in_facts() -> None:

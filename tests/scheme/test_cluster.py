@@ -13,9 +13,11 @@ from sqlglot import exp
 from tests.scheme.people import Row, catalog_for, everything, write
 from tests.scheme.planted import assigned, before_of, found, planted, scheme_of
 
+from kequn.cli.groups import print_groups
 from kequn.engine import Engine, EngineSettings, open_engine
 from kequn.errors import ConfigError
 from kequn.language import compile_rule
+from kequn.reading import found_groups
 from kequn.scheme import load_schemes
 from kequn.scheme.clusters import Model, with_groups, with_stored_groups
 from kequn.scheme.clusters.agreement import adjusted_rand
@@ -180,6 +182,45 @@ def test_a_group_that_splits_leaves_its_owner_to_both_parts(duckdb: Engine, tmp_
     assert child.owner == next(segment for segment in first.segments if segment.id == parent).owner
     third, _, _ = assigned(duckdb, tmp_path / "c", two, scheme_of(k=2), before_of(second, tmp_path / "b"))
     assert {link.kind for link in third.lineage} >= {"merge"}
+
+
+def test_a_split_is_told_to_people_with_the_names_of_both_groups(
+    duckdb: Engine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows, _ = planted(900, kinds=3, seed=2)
+    first, _, _ = assigned(duckdb, tmp_path / "a", rows, scheme_of(k=2))
+    second, _, _ = assigned(duckdb, tmp_path / "b", rows, scheme_of(k=3), before_of(first, tmp_path / "a"))
+    told = next(each for each in second.warnings if each.code == "cluster.changed")
+    assert "g3" in told.fields["split"]
+    manifest = json.loads(json.dumps({"clusters": {"found": second.manifest}}))
+    shown = found_groups(manifest, "found")
+    assert shown is not None
+    assert found_groups(manifest, "rfm") is None
+    splits = [link for link in shown["lineage"] if link["kind"] == "split"]
+    parent = next(group for group in first.manifest["groups"] if group["id"] == splits[0]["previous"])
+    for lang in ("zh", "en"):
+        assert all(parent["title"][lang] in link["text"][lang] for link in splits)
+        print_groups(shown, lang)
+        printed = capsys.readouterr().out
+        assert shown["reason"][lang] in printed
+        for group in shown["groups"]:
+            assert group["rule"][lang].split()[0] in printed
+        assert splits[0]["text"][lang].split()[0][:8] in printed
+
+
+def test_a_group_that_is_gone_is_told_by_the_name_it_had() -> None:
+    link = {
+        "previous": "g2",
+        "current": None,
+        "kind": "retired",
+        "customers": 0,
+        "previous_title": {"zh": "好客户", "en": "Good"},
+    }
+    stored = {"method": "kmeans", "k": {"k": 1, "reason": "cluster.reason.fixed", "candidates": []}, "fitted_on": 9, "quality": {}, "groups": [],
+              "lineage": [link]}  # fmt: skip
+    shown = found_groups({"clusters": {"found": stored}}, "found")
+    assert shown is not None
+    assert shown["lineage"][0]["text"] == {"zh": "“好客户”已消失", "en": "'Good' is gone"}
 
 
 def test_naming_a_group_changes_no_fingerprint() -> None:

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from kequn.cli.app import HERE, JsonOption, LangOption, WorkspaceOption, app, published
+from kequn.cli.groups import print_groups
 from kequn.cli.printing import count, percent, print_json, print_line, print_table
 from kequn.cli.summary import print_scheme, scheme_title
 from kequn.i18n import say, title
@@ -79,7 +80,7 @@ def show(
     as_json: JsonOption = False,
 ) -> None:
     """看一个方案的客户群，或一个客户群的画像 · Show a scheme's segments, or a segment's portrait."""
-    from kequn.reading import scheme_overview, segment_portrait
+    from kequn.reading import found_groups, scheme_overview, segment_portrait
 
     _, snapshot, lang = published(folder, lang)
     manifest = snapshot.manifest.model_dump(mode="json")
@@ -92,11 +93,19 @@ def show(
             {
                 "segments": [row for row in rows if not segment or row["segment"] == segment],
                 "portrait": portrait,
+                **(
+                    {"found": found_groups(manifest, scheme)}
+                    if scheme in manifest.get("clusters", {})
+                    else {}
+                ),
             }
         )
         return
     for name in dict.fromkeys(row["scheme"] for row in rows):
         print_scheme(name, [row for row in rows if row["scheme"] == name], manifest, lang, segment or None)
+    found = found_groups(manifest, scheme)
+    if found and not segment:
+        print_groups(found, lang)
     if segment:
         _print_portrait(portrait, manifest, lang)
         _print_playbook(workspace_playbook(snapshot, scheme, segment, lang), lang)

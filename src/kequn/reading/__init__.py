@@ -4,6 +4,7 @@ The command line, the report and the workbench ask the same functions, so they g
 """
 
 from kequn.reading.customer import customer_card, find_customer
+from kequn.reading.groups import found_groups
 from kequn.reading.members import Target, members_query, parse_target
 from kequn.reading.overview import overview, scheme_overview, segment_portrait
 
@@ -11,6 +12,7 @@ __all__ = [
     "Target",
     "customer_card",
     "find_customer",
+    "found_groups",
     "members_query",
     "overview",
     "parse_target",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from kequn.i18n import LANGUAGES, Lang, catalogue
+from kequn.report.areas import areas
 from kequn.report.predictions import predictions
 from kequn.report.rulebook import rulebook
 from kequn.report.segments import action_scheme, all_schemes, crossed, heat_map, portrait_gap, tiers
@@ -50,6 +51,7 @@ def _gather(source: Source, lang: Lang) -> dict[str, Any]:
         "heat_map": heat_map(source),
         "tiers": tiers(source, schemes),
         "crossed": crossed(source),
+        "areas": areas(source),
         "schemes": schemes,
         "portrait_gap": portrait_gap(source),
         "models": seven_models(source),

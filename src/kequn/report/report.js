@@ -182,7 +182,7 @@
     return section("overview",
       card(word("findings"), word("findings.sub"), { span: 7 }, found.length ? h("ol.findings", {}, found) : note(word("nothing"))),
       card(word("attention"), word("attention.sub"), { span: 5 }, warnings.length ? h("ul.attention", {}, warnings) : h("p.fine", {}, icon("check"), word("attention.none"))),
-      action ? first(action) : null, trend(), concentration());
+      action ? first(action) : null, trend(), concentration(), areas());
   }
   function first(scheme) {
     const rows = scheme.segments.filter((row) => row.customers && row.playbook).sort((a, b) => (b.revenue ?? 0) - (a.revenue ?? 0) || b.customers - a.customers);
@@ -287,6 +287,21 @@
       { cell: (cell) => show.compact(cell.customers), tip: (cell) => `${names(cell)}\n${word("customers")} ${show.count(cell.customers)}\n${word("revenue")} ${show.money(cell.revenue)}` }),
       table([{ title: word("segment"), kind: "text", value: names }, { title: word("customers"), kind: "count", value: (cell) => cell.customers }, { title: word("revenue"), kind: "money", value: (cell) => cell.revenue }, { title: word("per_head"), kind: "money", value: (cell) => cell.per_head }], cells));
   }
+  // one tile a province
+  function areas() {
+    const of = data.areas;
+    if (!of) return null;
+    const tip = (tile) => `${text(tile.title)}\n${word("customers")} ${show.count(tile.customers)}\n${word("revenue")} ${show.money(tile.revenue)}`;
+    const label = (tile) => `${text(tile.title)}\n${show.compact(tile.customers)}`;
+    const blank = (n) => Array.from({ length: n }, (_, place) => String(place));
+    return chart(word("map"), word("map.sub", { known: show.count(of.known), unknown: show.count(of.unknown) }), { span: 12, height: 430 }, () => {
+      const drawn = heat(of.tiles, (tile) => tile.customers, blank(of.columns), blank(of.rows), { cell: label, tip });
+      for (const axis of [drawn.xAxis, drawn.yAxis]) Object.assign(axis, { axisLabel: { show: false }, axisTick: { show: false }, splitLine: { show: false } });
+      Object.assign(drawn.series[0].label, { fontSize: window.innerWidth > 640 ? 11.5 : 8.5, fontWeight: 500, lineHeight: window.innerWidth > 640 ? 16 : 11 });
+      return drawn;
+    }, table([{ title: word("map.area"), kind: "text", value: (tile) => text(tile.title) }, { title: word("customers"), kind: "count", value: (tile) => tile.customers },
+      { title: word("share"), kind: "percent", value: (tile) => tile.share }, { title: word("revenue"), kind: "money", value: (tile) => tile.revenue }], of.tiles.filter((tile) => tile.customers).sort((a, b) => b.customers - a.customers)));
+  }
   function segments() {
     return section("segments", data.portrait_gap ? h("div.span-12", {}, gap(data.portrait_gap)) : null, data.schemes.map(scheme));
   }
@@ -298,7 +313,25 @@
     return card(text(of.title), sub, { span: 12, long: true, tools: tags },
       of.purpose ? h("p.purpose", {}, text(of.purpose), of.limits ? h("span.muted", {}, ` ${word("limits")}${text(of.limits)}`) : null) : null,
       segmentTable(of.segments, "all"),
+      of.found ? discovery(of.found) : null,
       told.length ? h("div.portraits", {}, told.map((row) => portrait(row, of.name === data.action))) : null);
+  }
+  // how a cluster scheme came to its groups, who is in them, and what became of the last run's
+  function discovery(found) {
+    const { quality } = found;
+    const number = (value) => (value === null ? none : plain(value, 2));
+    const trust = quality.stability === null ? null : badge(word(quality.stable ? "found.stable" : "found.unstable", { n: plain(quality.stability, 2) }), quality.stable ? "good" : "warn");
+    const tried = found.candidates.length ? table([
+      { title: word("found.number"), kind: "text", value: (one) => `${one.k}${one.k === found.k ? " ←" : ""}` },
+      ...["silhouette", "stability", "weakest"].map((key) => ({ title: word(`found.${key}`), kind: "text", class: "num", value: (one) => number(one[key]) })),
+      { title: "BIC", kind: "text", class: "num", value: (one) => (one.bic === null ? none : show.count(Math.round(one.bic))) },
+    ], found.candidates, { row: (one) => (one.k === found.k ? "chosen" : null) }) : null;
+    const rules = found.groups.map((group) => h("li", {}, h("strong", {}, text(group.title)), h("span", {}, group.rule ? text(group.rule) : word("found.no_rule")),
+      group.right === null || group.right === undefined ? null : h("small.muted", {}, word("found.right", { right: show.percent(group.right), caught: show.percent(group.caught) }))));
+    return h("details.discovery", {}, h("summary", {}, h("strong", {}, word("found.k", { k: found.k })), h("span.muted", {}, text(found.reason)), trust),
+      h("div.discovery-parts", {},
+        h("div", {}, h("h4", {}, word("found.rules")), quality.fidelity === null ? null : h("p.muted", {}, word("found.fidelity", { n: show.percent(quality.fidelity) })), h("ul", {}, rules)),
+        h("div", {}, h("h4", {}, word("found.tried")), tried, found.lineage.length ? [h("h4", {}, word("found.lineage")), h("ul", {}, found.lineage.map((link) => h("li", {}, text(link.text))))] : null)));
   }
   function portrait(row, open) {
     const most = Math.max(...row.portrait.map((item) => Math.abs(Math.log2(clip(item.lift)))), 1);

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kequn.i18n import LANGUAGES
-from kequn.reading import scheme_overview, segment_portrait
+from kequn.reading import found_groups, scheme_overview, segment_portrait
 from kequn.reading.values import value_title
 from kequn.report.source import Source, Text, plain, said, share, text
 
@@ -89,7 +89,7 @@ def _scheme(source: Source, name: str, rows: Sequence[Mapping[str, Any]], measur
         "name": name, "title": source.scheme_title(name), "purpose": _words(known.get("purpose")), "limits": _words(known.get("limits")),
         "model": known.get("model"), "kind": known.get("kind"), "owner": known.get("owner"),
         "customers": known.get("customers", sum(row["customers"] for row in rows)), "outside": known.get("outside_scope"),
-        "revenue": whole, "segments": segments,
+        "revenue": whole, "segments": segments, "found": found_groups(source.manifest, name),
     }  # fmt: skip
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -110,7 +110,7 @@ def fit_and_label(
         scheme.name, names, names, groups.segments,
         Model(features, encoding, model.scorer, identity.ids), identity.lineage,
         _manifest(spec, found, Model(features, encoding, model.scorer, identity.ids), groups, identity, total, len(rows), before),
-        (*encoding_warnings(scheme.name, encoding), *found.warnings),
+        (*encoding_warnings(scheme.name, encoding), *found.warnings, *_changed(scheme.name, _lineage(identity, before))),
     )  # fmt: skip
 
 
@@ -288,9 +288,27 @@ def _manifest(
             "stable": stable.rand >= STABLE if stable else None, "silhouette": found.silhouette,
             "bic": found.fit.bic if found.fit else None, "fidelity": groups.tree.fidelity,
         },
-        "groups": shown, "lineage": [link.as_json() for link in identity.lineage],
+        "groups": shown, "lineage": _lineage(identity, before),
         "previous": before.run_id if before else None, "next": identity.next,
     }  # fmt: skip
+
+
+def _lineage(identity: Identity, before: Before | None) -> list[dict[str, Any]]:
+    """The lineage with the titles that groups had in the run before: one that is gone has no other."""
+    then = {group["id"]: group["title"] for group in before.manifest.get("groups", [])} if before else {}
+    return [{**link.as_json(), "previous_title": then.get(link.previous)} for link in identity.lineage]
+
+
+def _changed(scheme: str, lineage: Sequence[Mapping[str, Any]]) -> Iterator[KequnError]:
+    """Splits, merges, newcomers and groups that are gone, told as one warning of the run."""
+    ids = {
+        kind: sorted({str(link["current"] or link["previous"]) for link in lineage if link["kind"] == kind})
+        for kind in ("split", "merge", "new", "retired")
+    }
+    if any(ids.values()):
+        yield KequnError(
+            "cluster.changed", scheme=scheme, **{kind: names or "–" for kind, names in ids.items()}
+        )
 
 
 __all__ = ["Before", "fit_and_label"]
