@@ -109,6 +109,8 @@ class Settings(_Strict):
     """Units of `currency` for one unit of another currency: {EUR: 7.8} where `currency` is CNY."""
     festivals: Literal["china", "none"] | None = None
     """Whose festivals orders are held against. None: China's where `currency` is CNY."""
+    leave_out: list[str] = Field(default_factory=list)
+    """Built-in schemes that this business doesn't want to be given."""
     engine: EngineChoice = EngineChoice()
     settings: RunSettings = RunSettings()
 
@@ -353,7 +355,7 @@ def settings_text(settings: Settings) -> str:
         f"time_zone: {settings.time_zone}",
         f"as_of: {settings.as_of}  # latest 最后一单的次日 · today 今天 · 2026-01-31",
     ]
-    for key in ("exchange_rates", "festivals"):
+    for key in ("exchange_rates", "festivals", "leave_out"):
         if key in chosen:
             lines.append(f"{key}: {_flow(chosen[key])}")
     for key in ("engine", "settings"):

@@ -14,7 +14,7 @@ from kequn.errors import ConfigError
 from kequn.packs import load_pack, pack_names, write_pack, write_sample
 from kequn.packs.pack import tuned_schemes
 from kequn.pipeline import run
-from kequn.pipeline.setup import prepare
+from kequn.pipeline.setup import copy_library, prepare
 from kequn.scheme.library import texts as library_texts
 from kequn.snapshot import Snapshot
 from kequn.workspace import Settings, Workspace
@@ -180,3 +180,30 @@ def test_every_pack_has_a_page_that_names_its_schemes(name: str, page: str) -> N
     assert [s for s in (*pack.own_schemes, *pack.about.schemes) if f"`{s}`" not in text] == []
     assert f"--template {name}" in text
     assert f"--sample {name}" in text
+
+
+def test_a_pack_leaves_out_only_built_in_schemes_that_it_does_not_lead_with(tmp_path: Path) -> None:
+    for name in pack_names():
+        about = load_pack(name).about
+        assert not set(about.leave_out) & set(about.schemes)
+        assert {f"{scheme}.yaml" for scheme in about.leave_out} <= set(library_texts())
+    workspace = Workspace.create(tmp_path / "w", Settings(name="w"))
+    write_pack(workspace, "bank")
+    opened = Workspace.open(tmp_path / "w")
+    assert opened.settings.leave_out == load_pack("bank").about.leave_out
+    written = copy_library(opened)
+    assert "bank_grade.yaml" in written
+    assert not {f"{scheme}.yaml" for scheme in opened.settings.leave_out} & set(written)
+
+
+SAYS_LITTLE = {"customer_type", "device_preference", "retention"}
+"""Most customers of one kind is what these are about."""
+
+
+def test_no_scheme_of_a_sample_puts_nearly_everybody_in_one_segment(ran: tuple[str, Path, Snapshot]) -> None:
+    _, folder, snapshot = ran
+    for scheme, counts in sizes(folder, snapshot).items():
+        whole = sum(counts.values())
+        if whole and scheme not in SAYS_LITTLE:
+            assert max(counts.values()) < 0.97 * whole, f"{scheme}: {counts}"
+            assert counts.get("unknown", 0) < 0.9 * whole, f"{scheme}: {counts}"

@@ -56,6 +56,7 @@ def people(seed: int, count: int = 200) -> list[Row]:
             "account_assets": maybe(0, 5_000_000, 4_999_999, 50_000_000, 300_000_000, missing=0.1), "credit_score": maybe(*map(Decimal, (450, 500, 600, 699, 700)), missing=0.1),
             "statements_in_order": maybe(True, True, False, missing=0.1), "risk_assessed": maybe(True, True, False, missing=0.1),
             "risk_level": maybe("低", "高"), "account_return_rate": maybe(*map(Decimal, ("-0.01", "0", "0.03")), missing=0.1), "guarantee": maybe(True, False, missing=0.1),
+            "now_age_days": maybe(0, 60, 61, 400), "now_distance_km": maybe(0.4, 10.0, 10.001, 100.0, 2_000.0),
             "spring_festival_share": maybe(0.0, 0.4, 0.39), "mid_autumn_share": maybe(0.0, 0.4, missing=0.5), "dragon_boat_share": maybe(0.0, 0.6),
             "qixi_share": maybe(0.0, 0.4), "monetary": rng.choice([-50, 10_000]) if frequency else 0,
             "monthly_spend_12m": maybe(100, 100, rng.randrange(90_000)),
@@ -112,6 +113,13 @@ def festival(row: Row) -> str:
         if (row[f"{name}_share"] or 0) >= 0.4:
             return name
     return "many_festivals" if (row["festive_share"] or 0) >= 0.5 else "any_day"
+
+
+def whereabouts(row: Row) -> str:
+    if row["now_age_days"] is not None and row["now_age_days"] > 60:
+        return "stale"
+    far = row["now_distance_km"]
+    return "unknown" if far is None else "here" if far <= 10 else "around" if far <= 100 else "elsewhere"
 
 
 def profitability(row: Row) -> str:
@@ -218,6 +226,7 @@ def oracles(rows: list[Row]) -> dict[str, tuple[Oracle, Callable[[Row], bool]]]:
         "online_activity": lambda row: "offline" if row["events_90d"] == 0 else "high" if row["events_90d"] >= busy else "medium" if row["events_90d"] >= some else "low",
         "platform_preference": labels("preferred_platform", {"app": "app", "微信": "mini_program", "h5": "web"}, "other"),
         "adoption": adoption(rows),
+        "whereabouts": whereabouts,
         "industry": labels("industry_class", {"software": "software", "storage": "transport", "public": "public"}, "other"),
         "company_size_cn": labels("company_size_cn", sizes), "company_size_eu": labels("company_size_eu", sizes),
         "ownership": labels("ownership", {name: name for name in ("state_owned", "sme", "multinational", "listed")}, "other"),

@@ -50,7 +50,11 @@ class PackFile(BaseModel):
     """Built-in schemes that lead in this industry, each with the parameters that differ."""
     hints: list[Words] = Field(min_length=1)
     needs: list[Need] = Field(min_length=1)
+    leave_out: list[str] = Field(default_factory=list)
+    """Built-in schemes that say nothing in this industry."""
     settings: dict[str, Any] = Field(default_factory=dict)
+    sample: dict[str, Any] = Field(default_factory=dict)
+    """Further settings of the sample workspace alone."""
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ def load_pack(name: str) -> Pack:
 def write_pack(workspace: Workspace, name: str) -> list[str]:
     """Copy the pack `name` into a workspace; paths written. Files that are there already stay as they are.
 
-    The pack's settings go into kequn.yaml. Raises ConfigError for an unknown name.
+    The pack's settings and `leave_out` go into kequn.yaml. Raises ConfigError for an unknown name.
     """
     pack = load_pack(name)
     written = []
@@ -111,9 +115,9 @@ def write_pack(workspace: Workspace, name: str) -> list[str]:
             target.parent.mkdir(parents=True, exist_ok=True)
             save_text(target, text)
             written.append(path)
-    if pack.about.settings:
+    if pack.about.settings or pack.about.leave_out:
         file = workspace.folder / "kequn.yaml"
-        save_yaml(file, _with_settings(read_text(file), pack.about.settings))
+        save_yaml(file, _with_settings(read_text(file), pack.about))
     return written
 
 
@@ -130,16 +134,18 @@ def tuned_schemes(pack: Pack) -> dict[str, str]:
     }
 
 
-def _with_settings(text: str, values: Mapping[str, Any]) -> str:
-    """kequn.yaml with the pack's run settings, comments kept; what is set there already wins."""
+def _with_settings(text: str, about: PackFile) -> str:
+    """kequn.yaml with the pack's settings, comments kept; what is set there already wins."""
     from ruamel.yaml import YAML
 
     yaml = YAML(typ="rt")
     yaml.preserve_quotes = True
     yaml.width = 4096
     tree = yaml.load(text)
+    if about.leave_out:
+        tree.setdefault("leave_out", about.leave_out)
     known = tree.setdefault("settings", {})
-    for name, value in values.items():
+    for name, value in about.settings.items():
         if known.get(name) is None:
             known[name] = value
     written = io.StringIO()

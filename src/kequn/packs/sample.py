@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 from kequn.definitions import save_text
 from kequn.packs.pack import Pack, load_pack, write_pack
@@ -41,13 +44,18 @@ def write_sample(folder: Path, name: str) -> Path:
     """
     pack = load_pack(name)
     if not (folder / "kequn.yaml").exists():
-        Workspace.create(folder, text=_filled(SETTINGS, pack))
+        Workspace.create(folder, text=_filled(SETTINGS, pack) + _more(pack.about.sample))
     write_pack(Workspace.open(folder), name)
     data = folder / "data"
     data.mkdir(exist_ok=True)
     import_module(f"kequn.packs.samples.{name}").write(data)
     save_text(folder / "README.md", _filled(README, pack))
     return folder
+
+
+def _more(settings: Mapping[str, Any]) -> str:
+    """Further lines of the sample's kequn.yaml."""
+    return "".join(f"{name}: {json.dumps(value)}\n" for name, value in settings.items())
 
 
 def _filled(text: str, pack: Pack) -> str:

@@ -57,10 +57,14 @@ def fitting_texts(workspace: Workspace, facts: Facts) -> dict[str, str]:
 
 
 def copy_library(workspace: Workspace, texts: Mapping[str, str] | None = None) -> list[str]:
-    """Copy the library's schemes into the workspace, leaving files that are there already; the names written."""
+    """Copy the library's schemes into the workspace, leaving files that are there already; the names written.
+
+    Schemes that the workspace's `leave_out` names aren't copied.
+    """
     written = []
+    unwanted = {f"{name}.yaml" for name in workspace.settings.leave_out}
     for name, text in (texts if texts is not None else library_texts()).items():
-        if not (workspace.schemes / name).exists():
+        if name not in unwanted and not (workspace.schemes / name).exists():
             save_text(workspace.schemes / name, text)
             written.append(name)
     return written

@@ -81,13 +81,14 @@ class Branch:
         steady = world.chance(0.55)
         usual = person.income / 12 * world.between(0.2, 0.5) / 3
         active = world.chance(0.85)
+        usually = world.weighted((("App", 55), ("网站", 18), ("门店", 27)))
         for month in MONTHS:
             if month < person.since or (not active and month > date(2025, 4, 1)):
                 continue
             level = usual * (world.between(0.9, 1.1) if steady else world.spread(0.9))
             for _ in range(3 if steady else world.count(3)):
                 moment = world.moment(month + timedelta(days=int(world.between(0, 28))))
-                channel = world.weighted((("App", 60), ("网站", 20), ("门店", 20)))
+                channel = usually if world.chance(0.8) else world.pick(("App", "网站", "门店"))
                 self.payments.append(
                     (
                         f"T{len(self.payments) + 1:06d}",

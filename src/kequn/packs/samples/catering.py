@@ -18,6 +18,9 @@ MENU = [
     ("F09", "桂花酒酿", "甜品", 18), ("F10", "酸梅汤", "饮品", 12), ("F11", "烤串拼盘", "夜宵", 58), ("F12", "小龙虾", "夜宵", 128),
 ]  # fmt: skip
 STORES = ("人民路店", "大学城店", "万达店", "火车站店")
+CENTRE = (30.66, 104.07)
+SPOTS = ((30.657, 104.071), (30.556, 103.997), (30.691, 104.028), (30.697, 104.073))
+"""Where the invented branches stand in Chengdu."""
 HABITS = {
     "lunch": (11, 12, 12, 13),
     "dinner": (17, 18, 18, 19, 20),
@@ -108,8 +111,21 @@ def write(folder: Path) -> None:
     people = [world.person(number, "C") for number in range(1, CUSTOMERS + 1)]
     for person in people:
         chain.welcome(person)
-    write_csv(folder / "会员.csv", ("会员编号", "姓名", "性别", "生日", "城市", "来源", "注册时间"),
-              [(p.id, p.name, p.gender, p.birth, "成都市", world.pick(("门店", "朋友推荐", "社交媒体")), f"{p.since} 12:00:00") for p in people])  # fmt: skip
+    town = World(23)
+    homes = [
+        (
+            round(CENTRE[0] + 0.06 * town.random.gauss(0, 1), 5),
+            round(CENTRE[1] + 0.07 * town.random.gauss(0, 1), 5),
+        )
+        for _ in people
+    ]
+    write_csv(
+        folder / "门店.csv",
+        ("门店", "类型", "纬度", "经度"),
+        [(name, "门店", *spot) for name, spot in zip(STORES, SPOTS, strict=True)],
+    )
+    write_csv(folder / "会员.csv", ("会员编号", "姓名", "性别", "生日", "城市", "来源", "注册时间", "纬度", "经度"),
+              [(p.id, p.name, p.gender, p.birth, "成都市", world.pick(("门店", "朋友推荐", "社交媒体")), f"{p.since} 12:00:00", *home) for p, home in zip(people, homes, strict=True)])  # fmt: skip
     write_csv(
         folder / "订单.csv",
         ("单号", "会员编号", "时间", "实付", "原价", "优惠", "渠道", "门店"),

@@ -116,8 +116,8 @@ def write(folder: Path) -> None:
     ]
     for person in people:
         brand.join(person)
-    write_csv(folder / "会员.csv", ("会员编号", "姓名", "性别", "生日", "省份", "城市", "城市等级", "来源", "注册时间"),
-              [(p.id, p.name, p.gender, p.birth, p.province, p.city, p.tier, world.pick(("小红书", "广告", "朋友推荐", "门店")), f"{p.since} 20:00:00") for p in people])  # fmt: skip
+    write_csv(folder / "会员.csv", ("会员编号", "姓名", "性别", "生日", "省份", "城市", "城市等级", "婚姻状况", "家庭人数", "子女数", "来源", "注册时间"),
+              [(p.id, p.name, p.gender, p.birth, p.province, p.city, p.tier, p.married, p.household, p.children, world.pick(("小红书", "广告", "朋友推荐", "门店")), f"{p.since} 20:00:00") for p in people])  # fmt: skip
     write_csv(
         folder / "订单.csv",
         ("订单编号", "会员编号", "下单时间", "实付金额", "标价金额", "优惠金额", "成本", "优惠券", "渠道"),

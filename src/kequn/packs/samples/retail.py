@@ -207,9 +207,10 @@ def write(folder: Path) -> None:
     members = [world.person(number, "M", female=0.62) for number in range(1, CUSTOMERS + 1)]
     for person in members:
         shop.serve(person)
+    home = World(29)
     sources = ("小红书", "广告", "朋友推荐", "门店", "搜索")
-    write_csv(folder / "会员.csv", ("会员编号", "姓名", "性别", "生日", "省份", "城市", "城市等级", "婚姻状况", "家庭人数", "子女数", "学历", "年收入", "来源渠道", "注册时间"),
-              [(p.id, p.name, p.gender, p.birth, p.province, p.city, p.tier, p.married, p.household, p.children, p.education, p.income, world.pick(sources), f"{p.since} 12:00:00") for p in members])  # fmt: skip
+    write_csv(folder / "会员.csv", ("会员编号", "姓名", "性别", "生日", "省份", "城市", "城市等级", "婚姻状况", "家庭人数", "子女数", "学历", "年收入", "来源渠道", "注册时间", "城乡"),
+              [(p.id, p.name, p.gender, p.birth, p.province, p.city, p.tier, p.married, p.household, p.children, p.education, p.income, world.pick(sources), f"{p.since} 12:00:00", home.weighted((("城市", 68), ("郊区", 19), ("农村", 13)))) for p in members])  # fmt: skip
     write_csv(
         folder / "订单.csv",
         (

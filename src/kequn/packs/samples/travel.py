@@ -12,6 +12,9 @@ from kequn.packs.samples.survey import HEADER
 
 CUSTOMERS = 300
 PLACES = ("云南", "新疆", "海南", "川西", "江南", "青甘")
+SPOTS = ((26.87, 100.23), (43.88, 88.13), (18.25, 109.51), (30.05, 101.96), (31.32, 120.62), (36.90, 100.15))
+"""丽江, 天池, 三亚, 康定, 苏州, 青海湖: where people are when they look something up on the way."""
+HOMES = ((39.90, 116.41), (31.23, 121.47), (23.13, 113.26), (30.57, 104.07), (30.59, 114.31), (34.34, 108.94))
 KINDS = {"自驾租车": (180, 900), "跟团游": (1200, 5200), "酒店机票": (900, 4200), "门票": (60, 320)}
 GOODS = [
     (f"L{len(PLACES) * row + column + 1:03d}", f"{place}{kind}", kind, place)
@@ -35,7 +38,7 @@ class Agency:
     """Draws one traveller after the other."""
 
     def __init__(self) -> None:
-        self.world = World(20260105)
+        self.world, self.moves = World(20260105), World(31)
         self.bookings: list[tuple[Any, ...]] = []
         self.lines: list[tuple[Any, ...]] = []
         self.events: list[tuple[Any, ...]] = []
@@ -69,11 +72,22 @@ class Agency:
         words = (
             world.pick(WORDS.get(style, WORDS["free"])) if world.chance(0.8) else world.pick(WORDS["free"])
         )
+        where = self._where(person, PLACES.index(place))
         device, platform = world.pick((("手机", "App"), ("手机", "小程序"), ("电脑", "网页")))
-        self.events.append((person.id, world.moment(day), "搜索", "", words.format(place), device, platform))
+        self.events.append(
+            (person.id, world.moment(day), "搜索", "", words.format(place), device, platform, *where)
+        )
         if world.chance(0.6):
             item = world.pick([good for good in GOODS if good[3] == place])
-            self.events.append((person.id, world.moment(day), "浏览", item[0], "", device, platform))
+            self.events.append((person.id, world.moment(day), "浏览", item[0], "", device, platform, *where))
+
+    def _where(self, person: Person, place: int) -> tuple[float, float]:
+        """At home, sometimes already on the way."""
+        there = self.moves.chance(0.2)
+        lat, lon = SPOTS[place] if there else HOMES[int(person.id[1:]) % len(HOMES)]
+        return round(lat + self.moves.between(-0.03, 0.03), 5), round(
+            lon + self.moves.between(-0.03, 0.03), 5
+        )
 
     def _book(self, person: Person, style: str, place: str, first: date) -> None:
         world = self.world
@@ -141,9 +155,14 @@ def write(folder: Path) -> None:
     write_excel(folder / "旅游产品.xlsx", "产品", ("产品编号", "产品名称", "品类", "目的地"), GOODS)
     write_csv(
         folder / "搜索浏览.csv",
-        ("旅客编号", "时间", "行为", "产品编号", "搜索词", "设备", "平台"),
+        ("旅客编号", "时间", "行为", "产品编号", "搜索词", "设备", "平台", "纬度", "经度"),
         agency.events,
     )
+    spots = [
+        (f"Z{row:02d}", name, "景区", *spot)
+        for row, (name, spot) in enumerate(zip(PLACES, SPOTS, strict=True), start=1)
+    ]
+    write_csv(folder / "景区.csv", ("编号", "名称", "类型", "纬度", "经度"), spots)
     write_csv(folder / "点评.csv", HEADER, agency.reviews)
 
 
