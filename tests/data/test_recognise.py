@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from pathlib import Path
+from typing import Any
 
+import pyarrow.parquet as pq
 import pytest
 from openpyxl import Workbook
 
+from kequn.data.facts import FactSettings, load_facts
 from kequn.data.proposal_text import question_words
 from kequn.data.recognise import Entry, Proposal, recognise
 from kequn.data.sources import check_sources, parse_sources
@@ -27,17 +31,26 @@ def mapping(entry: Entry) -> dict[str, str]:
     return {name: match.header for name, match in entry.matches.items()}
 
 
+def read_facts(proposal: Proposal, folder: Path) -> list[dict[str, Any]]:
+    """The customers that a run would read by the proposal."""
+    settings = FactSettings(
+        currency="CNY", time_zone="Asia/Shanghai", clock=datetime(2026, 6, 1), folder_root=folder
+    )
+    facts = load_facts(parse_sources(proposal.text("zh", folder)), settings, folder / "facts")
+    return pq.read_table(facts.tables["customers"].files[0]).to_pylist()
+
+
 def kinds(proposal: Proposal) -> set[tuple[str, str]]:
     return {(question.kind, question.column) for question in proposal.questions}
 
 
 EXPORTS = {
     "taobao_orders": (
-        "orders",
+        "flat_orders",
         "订单编号,买家会员名,买家支付宝账号,买家应付货款,买家应付邮费,总金额,买家实际支付金额,订单状态,收货人姓名,收货地址 ,联系手机,订单创建时间,订单付款时间 ,宝贝标题 ,店铺Id,退款金额\n"
         '="1001",小白,a@b.cn,90,0,100,90.00,交易成功,张三,浙江省 杭州市,\'13900001111,2026-01-05 10:00:00,2026-01-05 10:01:00,连衣裙,7,0\n'
         '="1002",小黑,c@d.cn,50,5,55,0.00,等待买家付款,李四,广东省 广州市,\'13900002222,2026-01-06 10:00:00,,衬衫,7,0\n',
-        {"order_id": "订单编号", "customer_id": "买家会员名", "ordered_at": "订单创建时间", "amount": "买家实际支付金额", "list_amount": "总金额", "status": "订单状态", "refunded_amount": "退款金额"},
+        {"order_id": "订单编号", "customer_id": "买家会员名", "ordered_at": "订单创建时间", "amount": "买家实际支付金额", "list_amount": "总金额", "status": "订单状态", "refunded_amount": "退款金额", "customer_name": "收货人姓名", "address": "收货地址", "phone": "联系手机"},
     ),
     "taobao_lines": (
         "order_lines",
@@ -237,7 +250,7 @@ def test_the_text_of_a_proposal_is_valid_and_tells_confidence_in_both_languages(
         text = proposal.text(lang, tmp_path)
         assert all(word in text for word in words)
         assert parse_sources(text) == check_sources(proposal.as_sources(tmp_path))
-    source = proposal.as_sources(tmp_path)["orders"][0]
+    source = proposal.as_sources(tmp_path)["flat_orders"][0]
     assert source["files"] == ["o.csv"]
     assert source["format"] == {"excel_text": True}
 
@@ -326,3 +339,75 @@ def test_each_kind_of_table_is_told_from_the_others(tmp_path: Path, header: str,
     assert header in {entry.table for entry in proposal.entries}
     assert not any(question.needed for question in proposal.questions)
     check_sources(proposal.as_sources())
+
+
+def test_the_titles_of_an_order_in_one_cell_are_no_product(tmp_path: Path) -> None:
+    """Tmall's order report has all titles in one cell: its rows are orders, the lines come from the item report."""
+    orders = write(tmp_path, "o.csv", EXPORTS["taobao_orders"][1])
+    lines = write(tmp_path, "l.csv", EXPORTS["taobao_lines"][1])
+    proposal = recognise([orders, lines])
+    flat = next(entry for entry in proposal.entries if entry.table == "flat_orders")
+    assert not {"product_id", "product_name", "quantity"} & flat.matches.keys()
+    assert {entry.table for entry in proposal.entries} == {"flat_orders", "order_lines"}
+
+
+def test_an_order_without_a_time_of_payment_is_not_paid(tmp_path: Path) -> None:
+    text = "订单编号,会员号,下单时间,实付金额,付款时间\n" + "".join(
+        f"N{n},M{n % 3},2026-01-0{n} 10:00:00,{10 * n},{'' if n % 4 == 0 else f'2026-01-0{n} 10:05:00'}\n"
+        for n in range(1, 10)
+    )
+    entry = only(recognise([write(tmp_path, "o.csv", text)]))
+    assert entry.matches["status"].header == "付款时间"
+    paid = recognise([write(tmp_path, "p.csv", text.replace(",\n", ",2026-01-09 11:00:00\n"))])
+    assert "status" not in only(paid).matches
+
+
+def test_a_phone_number_tells_the_customer_unless_it_is_masked(tmp_path: Path) -> None:
+    def text(phone: str) -> str:
+        return "订单编号,下单时间,实付金额,手机\n" + "".join(
+            f"N{n},2026-01-0{n} 10:00:00,{10 * n},{phone.format(n % 3)}\n" for n in range(1, 10)
+        )
+
+    whole = only(recognise([write(tmp_path, "o.csv", text("1390000000{}"))]))
+    assert whole.matches["customer_id"].header == "手机"
+    masked = recognise([write(tmp_path, "m.csv", text("139****000{}"))])
+    assert "customer_id" not in only(masked).matches
+    assert ("customer", "customer_id") in kinds(masked)
+
+
+def test_a_column_that_never_repeats_is_not_offered_as_the_customer(tmp_path: Path) -> None:
+    text = "订单编号,流水,下单时间,实付金额\n" + "".join(
+        f"N{n},S{n},2026-01-0{n},{n}\n" for n in range(1, 10)
+    )
+    proposal = recognise([write(tmp_path, "o.csv", text)])
+    question = next(one for one in proposal.questions if one.kind == "customer")
+    assert question.candidates == ()
+    assert "-" not in question_words(question, "en").split("segmented")[1]
+
+
+def test_ages_become_age_bands_with_exact_edges(tmp_path: Path) -> None:
+    ages = [0, 17, 18, 24, 25, 34, 35, 44, 45, 54, 55, 64, 65, 120]
+    text = "会员号,性别,年龄\n" + "".join(f"M{n},女,{age}\n" for n, age in enumerate(ages))
+    file = write(tmp_path, "c.csv", text)
+    proposal = recognise([file])
+    bands = {row["customer_id"]: row["age_band"] for row in read_facts(proposal, tmp_path)}
+    wanted = ["0-17"] * 2 + ["18-24"] * 2 + ["25-34"] * 2 + ["35-44"] * 2 + ["45-54"] * 2 + ["55-64"] * 2 + ["65+"] * 2
+    assert [bands[f"M{n}"] for n in range(len(ages))] == wanted
+
+
+def test_people_without_an_id_are_numbered_by_row(tmp_path: Path) -> None:
+    text = "age,job,marital,education,balance\n" + "".join(
+        f"{20 + n},clerk,{'married' if n % 2 else 'single'},primary,{100 * n}\n" for n in range(9)
+    )
+    proposal = recognise([write(tmp_path, "bank.csv", text)])
+    entry = only(proposal)
+    assert (entry.table, entry.missing, entry.numbered) == ("customers", (), "customer_id")
+    assert len({row["customer_id"] for row in read_facts(proposal, tmp_path)}) == 9
+
+
+def test_a_survey_of_many_scales_is_not_taken_for_a_list_of_people(tmp_path: Path) -> None:
+    header = ["Gender", "Age", "Education", *[f"item {n}" for n in range(60)]]
+    body = "".join(
+        ",".join(["male", str(18 + n), "primary", *[str(1 + (n + k) % 5) for k in range(60)]]) + "\n" for n in range(9)
+    )
+    assert recognise([write(tmp_path, "s.csv", ",".join(header) + "\n" + body)]).entries == ()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kequn.cli.app import HERE, JsonOption, LangOption, WorkspaceOption, app, open_workspace, speak
-from kequn.cli.printing import print_json, print_line, print_table
+from kequn.cli.printing import count, print_json, print_line, print_table
 from kequn.cli.runs import run_workspace
 from kequn.cli.summary import print_reconciliation, print_summary
 from kequn.i18n import say, title
@@ -89,7 +89,7 @@ def init(
         return
     save_text(workspace.sources_file, proposal.text(lang, workspace.folder.resolve()))
     print_proposal(proposal, lang)
-    if not proposal.as_sources():
+    if not {"customers", "orders", "flat_orders"} & proposal.as_sources().keys():
         copy_library(workspace)
     else:
         for scheme, values in prepare(workspace).items():
@@ -101,7 +101,17 @@ def init(
                     values=", ".join(f"{k} = {v}" for k, v in values.items()),
                 )
             )
-    print_line(say("init.done", lang, folder=shlex.quote(str(folder))))
+    print_line(_next_step(proposal, folder, lang))
+
+
+def _next_step(proposal: Proposal, folder: Path, lang: str) -> str:
+    """What to do after init: run, settle the open questions first, or map by hand."""
+    sources = proposal.as_sources()
+    fields = {"folder": shlex.quote(str(folder)), "file": str(folder / "sources.yaml")}
+    buyers = {"customers", "orders", "flat_orders"} & sources.keys()
+    if not buyers:
+        return say("init.nothing" if not sources else "init.nobody", lang, **fields)
+    return say("init.settle" if any(q.kind != "unsure" for q in proposal.questions) else "init.done", lang, **fields)
 
 
 def ask(proposal: Proposal, lang: str) -> Proposal:
@@ -131,13 +141,13 @@ def print_proposal(proposal: Proposal, lang: str) -> None:
     """What was recognised: file, table, columns with their confidence, and what is still open."""
     from kequn.data.proposal_text import question_words
 
-    names = [say(f"init.{key}", lang) for key in ("file", "table", "column", "header", "confidence")]
-    body = [
-        [entry.sample.files[0].name, entry.table, name, match.header, f"{match.confidence:.0%}"]
-        for entry in proposal.entries
-        for name, match in entry.matches.items()
-    ]
-    print_table(say("init.recognised", lang), names, body, right=(4,))
+    names = [say(f"init.{key}", lang) for key in ("column", "header", "confidence")]
+    for entry in proposal.entries:
+        file, sheet = entry.sample.files[0].name, f" [{entry.sample.sheet}]" if entry.sample.sheet else ""
+        body = [[name, match.header, f"{match.confidence:.0%}"] for name, match in entry.matches.items()]
+        print_table(f"{file}{sheet} → {entry.table}", names, body, right=(2,))
+        for finding in entry.findings:
+            print_line("  " + say("files.finding." + finding.code, lang, **finding.fields))
     for question in proposal.questions:
         print_line("? " + question_words(question, lang))
 
@@ -157,6 +167,14 @@ def check(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: Json
 
 def _print_check(answer: dict[str, Any], lang: str) -> None:
     print_reconciliation({part["table"]: part for part in answer["tables"]}, lang)
+    refused = [
+        [item["table"], say(item["reason"], lang), item["column"] or "", count(item["rows"]),
+         f"{Path(item['file'] or '').name}:{item['row']} {item['text'] or ''}".strip()]
+        for item in answer["quarantined"]
+    ]  # fmt: skip
+    if refused:
+        names = [say(f"check.{key}", lang) for key in ("table", "reason", "column", "rows", "example")]
+        print_table(say("check.quarantined", lang), names, refused, right=(3,))
     names = [say(f"check.{key}", lang) for key in ("model", "features", "possible", "unlocks")]
     models = [
         [say(f"model.{m['model']}", lang), f"{m['available']}/{m['available'] + m['unavailable']}", ", ".join(m["schemes"]),

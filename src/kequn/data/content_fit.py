@@ -40,7 +40,7 @@ def _by_text_content(column: Column, content: Content) -> tuple[float, bool]:
             return 0.25, True
         return (-0.2, False) if content.number >= 0.9 else (0.0, False)
     if column.name.endswith("_band") and content.integer >= 0.9:
-        return -0.5, False
+        return (0.3, True) if column.name == "age_band" and is_age(content) else (-0.5, False)
     if column.name == "user_agent":
         return (0.04, True) if content.agent >= 0.5 else (-0.2, False)
     texts = (
@@ -55,8 +55,13 @@ def _by_text_content(column: Column, content: Content) -> tuple[float, bool]:
         "industry",
         "subject",
     )
+    if column.name in ("country", "city", "industry") and content.integer >= 0.9:
+        return -0.5, False
     if column.name in texts and content.number >= 0.9 and not content.integer < 0.9:
         return -0.2, False
+    if column.name == "customer_id" and content.phone >= 0.5 and any("*" in one for one in content.values):
+        # 138****0001 is the number of many people.
+        return -0.5, False
     if column.name.endswith("_id") and (_only_dates(content) or content.length > 80 or content.money > 0.3):
         return -0.5, False
     if column.name.endswith("_id") and content.number >= 0.9 and content.integer < 0.5:
@@ -98,6 +103,12 @@ def is_year(content: Content) -> bool:
     return content.integer >= 0.95 and all(1880 <= _number(text) <= 2100 for text in content.values)
 
 
+def is_age(content: Content) -> bool:
+    """Whether the values are ages in years."""
+    ages = [_number(text) for text in content.values]
+    return content.integer >= 0.95 and len(ages) > 1 and all(0 <= age <= 120 for age in ages) and max(ages) > 12
+
+
 def _number(text: str) -> float:
     try:
         return float(text)
@@ -105,4 +116,4 @@ def _number(text: str) -> float:
         return -1.0
 
 
-__all__ = ["content_alone", "content_bonus", "is_year"]
+__all__ = ["content_alone", "content_bonus", "is_age", "is_year"]

@@ -12,16 +12,27 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kequn.data.column_content import Content
-from kequn.data.content_fit import is_year
+from kequn.data.content_fit import is_age, is_year
 from kequn.data.headers import fold_header
 from kequn.data.matching import Match
 from kequn.data.standard import CUSTOM_PREFIX, Table, Type
 
 _PREFIXED = re.compile(r"([A-Za-z]{1,3})(\d{3,})")
 _AMOUNT = re.compile(
-    r"(金额|价格|单价|总价|费用|收入|余额|消费|amount|price|revenue|spend|cost|salary|mnt)", re.I
+    r"(金额|货款|邮费|运费|价格|单价|总价|费用|收入|余额|消费|amount|price|revenue|spend|cost|salary|mnt)", re.I
 )
 _LONG_TEXT = 200
+_BANDS = (
+    "CASE WHEN {age} < 0 OR {age} > 120 THEN NULL WHEN {age} < 18 THEN '0-17' WHEN {age} < 25 THEN '18-24' "
+    "WHEN {age} < 35 THEN '25-34' WHEN {age} < 45 THEN '35-44' WHEN {age} < 55 THEN '45-54' "
+    "WHEN {age} < 65 THEN '55-64' WHEN {age} >= 65 THEN '65+' END"
+)
+_PAID = frozenset(
+    fold_header(text).key
+    for text in ("付款时间", "订单付款时间", "买家付款时间", "支付时间", "支付完成时间", "付款确认时间", "付款日期",
+                 "paid at", "payment date", "payment time", "paid time", "date paid")
+)  # fmt: skip
+_UNPAID = "CASE WHEN COALESCE(TRIM(CAST({paid} AS VARCHAR)), '') IN ('', '-', 'NULL', 'null') THEN 'pending' ELSE 'completed' END"
 
 
 @dataclass(frozen=True)
@@ -92,11 +103,34 @@ def computed(owner: Table, match: Match, content: Content) -> Match:
     elif match.column == "birth_date" and is_year(content):
         # Only the year is known: the middle of it is wrong by half a year at most.
         sql = f"CAST({quoted} || '-07-01' AS DATE)"
+    elif match.column == "age_band" and is_age(content):
+        sql = _BANDS.format(age=f"{quoted} + 0")
     return (
         Match(match.column, match.header, match.confidence, match.reasons, match.rivals, sql)
         if sql
         else match
     )
+
+
+def status_by_payment(contents: Mapping[str, Content], taken: Iterable[str]) -> Match | None:
+    """Where no column tells an order's status, one that tells when it was paid does: an order without is not paid yet."""
+    used = set(taken)
+    for header, content in contents.items():
+        blank = content.filled < content.rows and content.filled > 0 and content.date >= 0.8
+        if blank and header not in used and fold_header(header).key in _PAID:
+            quoted = '"' + header.replace('"', '""') + '"'
+            return Match("status", header, 0.75, ("paid_time",), sql=_UNPAID.format(paid=quoted))
+    return None
+
+
+def customer_by_contact(contents: Mapping[str, Content]) -> Match | None:
+    """Where no column tells the customer, a phone number or an address of e-mail does, unless it is masked."""
+    for header, content in contents.items():
+        whole = not any("*" in text for text in content.values)
+        known = content.phone >= 0.8 or content.email >= 0.8
+        if known and whole and content.filled >= 0.5 * content.rows and content.distinct > 1:
+            return Match("customer_id", header, 0.7, ("contact",))
+    return None
 
 
 def custom_name(header: str, taken: Iterable[str]) -> str:
@@ -120,6 +154,8 @@ def custom_type(header: str, content: Content) -> Type:
     """The type of a custom attribute, by its content and, for money, by its header."""
     if content.boolean >= 0.98 and content.distinct <= 2:
         return "boolean"
+    if content.phone >= 0.5:
+        return "text"
     if content.typed in ("integer", "number") or content.number >= 0.98:
         folded = fold_header(header)
         if content.money >= 0.5 or folded.currency or _AMOUNT.search(folded.text):
@@ -148,9 +184,11 @@ __all__ = [
     "computed",
     "constant_in",
     "custom_name",
+    "customer_by_contact",
     "custom_type",
     "date_order",
     "decimal_sign",
     "repeats_per_order",
+    "status_by_payment",
     "worth_keeping",
 ]

@@ -13,9 +13,11 @@ from kequn.data.conventions import (
     constant_in,
     custom_name,
     custom_type,
+    customer_by_contact,
     date_order,
     decimal_sign,
     repeats_per_order,
+    status_by_payment,
     worth_keeping,
 )
 from kequn.data.matching import Fit, Match
@@ -51,11 +53,13 @@ class Entry:
     cancelled_prefix: str | None = None
     constants: Mapping[str, str] = field(default_factory=dict)
     findings: tuple[Finding, ...] = ()
+    numbered: str | None = None
+    """The column that gets row numbers because the file has no id for it."""
 
     @property
     def missing(self) -> tuple[str, ...]:
         """Required columns that no header fills."""
-        have = {*self.matches, *self.constants}
+        have = {*self.matches, *self.constants, self.numbered}
         lines = self.table in ("order_lines", "flat_orders")
         priced = lines and {"price", "quantity"} <= have
         lacking = [
@@ -74,14 +78,29 @@ def build_entry(sample: Sample, found: Fit) -> Entry:
     matches = {
         name: computed(owner, match, sample.contents[match.header]) for name, match in found.matches.items()
     }
+    if found.table in ("orders", "flat_orders"):
+        if "status" not in matches and (paid := status_by_payment(sample.contents, _headers(matches))):
+            matches["status"] = paid
+        if "customer_id" not in matches and (contact := customer_by_contact(sample.contents)):
+            matches["customer_id"] = contact
     platform = found.platform.name if found.platform else None
     return refresh(Entry(sample, found.table, found.score, matches, {}, {}, {}, platform))
+
+
+def _headers(matches: Mapping[str, Match]) -> list[str]:
+    return [match.header for match in matches.values()]
+
+
+def number_rows(sample: Sample, found: Fit) -> Entry:
+    """The entry of a list of people without ids: its rows are numbered."""
+    return refresh(replace(build_entry(sample, found), numbered="customer_id"))
 
 
 def refresh(entry: Entry) -> Entry:
     """Work out custom attributes and conventions for the matches of an entry."""
     matches = dict(entry.matches)
-    findings = [one for one in entry.findings if one.code == "amount_repeated" and "amount" not in matches]
+    findings = [Finding("rows_numbered", {})] if entry.numbered else []
+    findings += [one for one in entry.findings if one.code == "amount_repeated" and "amount" not in matches]
     order = matches.get("order_id")
     if entry.table == "flat_orders" and order and "amount" in matches:
         header = matches["amount"].header
@@ -174,9 +193,9 @@ def _values_unknown(entry: Entry) -> list[Finding]:
     found = []
     for name, match in entry.matches.items():
         column = table(entry.table).columns[name]
-        if column.values and (unknown := entry.sample.contents[match.header].unknown(column)):
+        if column.values and not match.sql and (unknown := entry.sample.contents[match.header].unknown(column)):
             found.append(Finding("unknown_values", {"column": name, "values": unknown[:10]}))
     return found
 
 
-__all__ = ["Custom", "Entry", "build_entry", "refresh"]
+__all__ = ["Custom", "Entry", "build_entry", "number_rows", "refresh"]

@@ -48,13 +48,17 @@ class Header:
 
 @dataclass(frozen=True)
 class Platform:
-    """An export of a known system: all headers in `needs` (folded) are there; `columns` maps headers (folded) in order."""
+    """An export of a known system: all headers in `needs` (folded) are there; `columns` maps headers (folded) in order.
+
+    `leave`: headers (folded) that stand for something else than their names say, such as all titles of an order in one cell.
+    """
 
     name: str
     title: Mapping[str, str]
     table: str
     needs: tuple[str, ...]
     columns: Mapping[str, str]
+    leave: frozenset[str] = frozenset()
 
 
 def fold_header(text: str) -> Header:
@@ -129,6 +133,7 @@ def platforms() -> tuple[Platform, ...]:
             entry["table"],
             tuple(_exact(text) for text in entry["needs"]),
             {_exact(text): column for text, column in entry["columns"].items()},
+            frozenset(_exact(text) for text in entry.get("leave", ())),
         )
         for name, entry in _raw()["platforms"].items()
     )
@@ -153,6 +158,11 @@ def platform_columns(platform: Platform, headers: Sequence[str]) -> dict[str, li
     return found
 
 
+def left_alone(platform: Platform, headers: Sequence[str]) -> set[str]:
+    """The headers of a known export that are not to be judged by their names."""
+    return {header for header in headers if _exact(header) in platform.leave}
+
+
 def _exact(text: str) -> str:
     """Exports are matched with their brackets: 商品编码(平台) and 商品编码(自定义) differ."""
     return "".join(_WORDS.findall(unicodedata.normalize("NFKC", text).lower()))
@@ -174,6 +184,7 @@ __all__ = [
     "Platform",
     "find_platform",
     "fold_header",
+    "left_alone",
     "name_rank",
     "name_score",
     "platform_columns",

@@ -49,7 +49,7 @@ def look_up(
             shown = sorted(unknown, key=lambda word: (-unknown[word], word))[:5]
             notices.append(
                 Notice(
-                    "data.unknown_values",
+                    "data.unknown_status" if column == "status" else "data.unknown_values",
                     {
                         "table": owner.name,
                         "source": source.name,

@@ -12,6 +12,7 @@ from kequn.data.headers import (
     Platform,
     find_platform,
     fold_header,
+    left_alone,
     name_rank,
     name_score,
     platform_columns,
@@ -101,6 +102,8 @@ def fit(
     by_platform = platform if platform is not None and platform.table == owner.name else None
     matches = _by_platform(by_platform, headers, contents)
     taken = {match.header for match in matches.values()}
+    if by_platform:
+        taken |= left_alone(by_platform, list(headers))
     candidates = [
         (score, header, column.name, reasons)
         for header, folded in headers.items()

@@ -45,6 +45,8 @@ def _by_table(
 
 def _source(entry: Entry, root: Path | None) -> dict[str, Any]:
     columns: dict[str, Any] = {}
+    if entry.numbered:
+        columns[entry.numbered] = {"row_number": f"{_name(entry)[:30]}-"}
     for name in table(entry.table).mappable:
         if name in entry.matches:
             match = entry.matches[name]
@@ -99,6 +101,8 @@ def as_text(proposal: Proposal, lang: str, root: Path | None) -> str:
         )
         for sample in proposal.unrecognised
     ]
+    if proposal.unrecognised:
+        head.append(say("files.proposal.how", lang))
     body = _dump(proposal, lang, root, complete=True)
     rest = _dump(proposal, lang, root, complete=False)
     if rest:

@@ -88,7 +88,8 @@ def _candidates(entry: Entry, name: str) -> list[str]:
         if name.endswith("_id"):
             repeated = 0.3 if name in table(entry.table).key else content.distinct / max(1, content.filled)
             useless = (
-                content.filled < 0.3 * content.rows
+                (name == "customer_id" and entry.table in ("orders", "flat_orders") and content.unique)
+                or content.filled < 0.3 * content.rows
                 or content.length > 40
                 or content.date > 0.5
                 or content.money > 0.3

@@ -26,8 +26,10 @@ def wanted_headers(source: Source) -> tuple[str, ...]:
     """The headers that a mapping reads, each once."""
     found: dict[str, None] = {}
     for mapped in source.columns.values():
-        for header in parse_expression(mapped.sql).headers if isinstance(mapped, SqlColumn) else (mapped,):
-            found[header] = None
+        if isinstance(mapped, SqlColumn):
+            found.update(dict.fromkeys(parse_expression(mapped.sql).headers))
+        elif isinstance(mapped, str):
+            found[mapped] = None
     return tuple(found)
 
 

@@ -10,14 +10,18 @@ from typing import Any
 
 from kequn.data.column_content import Content
 from kequn.data.conventions import Finding, computed
-from kequn.data.entries import Custom, Entry, build_entry, refresh
+from kequn.data.entries import Custom, Entry, build_entry, number_rows, refresh
 from kequn.data.headers import fold_header
-from kequn.data.matching import Match, best_fits, fit
+from kequn.data.matching import SURE, Fit, Match, best_fits, fit
 from kequn.data.overlaps import add_customers_of_companies, confirm_references
 from kequn.data.questions import Question, questions_about
 from kequn.data.samples import Sample, read_samples
 from kequn.data.standard import table
 
+PERSONAL = frozenset(
+    ("gender", "birth_date", "age_band", "education", "occupation", "marital_status", "household_size", "children", "income",
+     "income_band", "life_stage", "home_ownership")
+)  # fmt: skip
 RECOGNISED = 0.5
 """Score from which a file is taken for a table."""
 
@@ -103,6 +107,10 @@ def recognise(files: Sequence[Path]) -> Proposal:
     questions: list[Question] = []
     for sample in read_samples(files):
         fits = best_fits(sample.columns, sample.contents)
+        people = next((one for one in fits if one.table == "customers"), None)
+        if people and fits[0].score < RECOGNISED and _describes_people(people, len(sample.columns)):
+            entries.append(number_rows(sample, people))
+            continue
         if not fits or fits[0].score < RECOGNISED:
             unrecognised.append(sample)
             names = tuple(one.table for one in fits[:4])
@@ -112,6 +120,12 @@ def recognise(files: Sequence[Path]) -> Proposal:
     entries = [refresh(entry) for entry in confirm_references(add_customers_of_companies(entries))]
     questions += [question for entry in entries for question in questions_about(entry)]
     return Proposal(tuple(entries), tuple(questions), tuple(unrecognised))
+
+
+def _describes_people(people: Fit, columns: int) -> bool:
+    """Whether a file without customer ids tells enough about people to be a list of them."""
+    told = sum(name in PERSONAL and match.confidence >= SURE for name, match in people.matches.items())
+    return people.missing == ("customer_id",) and told >= max(3, 0.15 * columns)
 
 
 def _same_file(question: Question, sample: Sample) -> bool:

@@ -73,6 +73,12 @@ class SqlColumn(_Strict):
     sql: Annotated[str, Field(min_length=1, max_length=2_000)]
 
 
+class RowNumber(_Strict):
+    """An id made of a prefix and the number of the row, for rows that have no id of their own."""
+
+    row_number: Annotated[str, Field(max_length=40)]
+
+
 class CustomColumn(_Strict):
     """What the user declares about an `x_…` column."""
 
@@ -88,7 +94,7 @@ class Source(_Strict):
     files: Annotated[tuple[str, ...], Field(min_length=1)]
     format: Format = Format()
     time_zone: str | None = None
-    columns: dict[str, str | SqlColumn] = {}
+    columns: dict[str, str | SqlColumn | RowNumber] = {}
     values: dict[str, dict[Word, Word | None]] = {}
     constants: dict[str, Word] = {}
     custom: dict[str, CustomColumn] = {}
@@ -260,6 +266,7 @@ __all__ = [
     "CustomColumn",
     "Format",
     "Privacy",
+    "RowNumber",
     "Source",
     "Sources",
     "SqlColumn",

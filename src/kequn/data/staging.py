@@ -24,7 +24,7 @@ from kequn.data.expression import compile_expression, parse_expression
 from kequn.data.lookups import find_date_order, look_up
 from kequn.data.raw_cells import Raw, read_raw, wanted_headers
 from kequn.data.row_checks import is_hard, row_problems, unread_cell
-from kequn.data.sources import Source, SqlColumn
+from kequn.data.sources import RowNumber, Source, SqlColumn
 from kequn.data.stage import TEXT_LIMIT, Cell, Notice, Problem, Room, Stage
 from kequn.data.standard import Column, Table
 from kequn.errors import DataError
@@ -53,7 +53,7 @@ def stage_source(room: Room, owner: Table, source: Source, files: tuple[Path, ..
 def _convert(room: Room, owner: Table, source: Source, files: tuple[Path, ...], raw: Raw, name: str) -> Stage:
     columns = {column: source.column(owner, column) for column in source.mapped()}
     writing = Writing(decimal=raw.decimal, zone=source.time_zone or room.zone, to_zone=room.zone)
-    picked, failures = _picked(room, source, raw, writing, columns)
+    picked, failures = _picked(room, source, files, raw, writing, columns)
     query = f"(SELECT __file, __row, {picked} FROM {raw.query})"
     types = {
         str(row[0]): str(row[1]) for row in room.con.execute(f"DESCRIBE SELECT * FROM {query}").fetchall()
@@ -91,7 +91,7 @@ def _convert(room: Room, owner: Table, source: Source, files: tuple[Path, ...], 
 
 
 def _picked(
-    room: Room, source: Source, raw: Raw, writing: Writing, columns: dict[str, Column]
+    room: Room, source: Source, files: tuple[Path, ...], raw: Raw, writing: Writing, columns: dict[str, Column]
 ) -> tuple[str, dict[str, list[str]]]:
     """The select list of raw columns `r_<name>`, and for computed ones what makes them unreadable."""
     described = room.con.execute(f"DESCRIBE SELECT * FROM {raw.query}").fetchall()
@@ -114,6 +114,9 @@ def _picked(
                 bad = " OR ".join(f"(NOT kq_missing({alias}) AND {number(alias)} IS NULL)" for alias in read)
                 parts.append(f'({bad}) AS "f_{column}"')
                 failures[column] = list(read)
+        elif isinstance(mapped, RowNumber):
+            place = "__row" if len(files) == 1 else "(__file + 1) || '.' || __row"
+            sql = f"{literal(mapped.row_number)} || {place}"
         else:
             sql = raw.names[mapped] if mapped is not None else literal(source.constants[column])
         parts.append(f'{sql} AS "r_{column}"')
@@ -134,7 +137,7 @@ def _with_amount(owner: Table, source: Source) -> Source:
         column = source.columns.get(name)
         if column is None:
             return literal(source.constants[name])
-        return column.sql if isinstance(column, SqlColumn) else identifier(column)
+        return column.sql if isinstance(column, SqlColumn) else identifier(str(column))
 
     product = SqlColumn(sql=f"({sql('price')}) * ({sql('quantity')})")
     return source.model_copy(update={"columns": {**source.columns, "amount": product}})

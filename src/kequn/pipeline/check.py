@@ -13,8 +13,10 @@ from kequn.profile.enrich import foreseen
 from kequn.workspace import Workspace
 
 if TYPE_CHECKING:
+    from kequn.data.facts import Facts
     from kequn.scheme import Scheme
 
+REASONS = 20
 MODELS = (
     "demographic",
     "behavioural",
@@ -57,10 +59,28 @@ def check_workspace(workspace: Workspace, now: datetime | None = None) -> dict[s
     return {
         "as_of": as_of.isoformat(),
         "tables": tables,
+        "quarantined": quarantined(facts),
         "models": [_model(model, plan, usable) for model in MODELS],
         "features": {item.name: item.null_reason or "ok" for item in plan.columns},
         "warnings": [{"code": notice.code, **notice.fields} for notice in facts.warnings],
     }
+
+
+def quarantined(facts: Facts) -> list[dict[str, Any]]:
+    """Why rows were refused: rows by table, reason and column with one example (file, row, what stood there)."""
+    import duckdb
+
+    files = [str(file) for file in facts.quarantine]
+    if not files:
+        return []
+    names = ("table", "reason", "column", "rows", "file", "row", "text")
+    with duckdb.connect() as con:
+        found = con.execute(
+            'SELECT "table", reason, "column", COUNT(*) AS rows, arg_min(file, "row"), MIN("row"), arg_min(left(text, 60), "row")'
+            " FROM read_parquet(?) GROUP BY ALL ORDER BY rows DESC, 1, 2, 3 LIMIT ?",
+            [files, REASONS],
+        ).fetchall()
+    return [dict(zip(names, row, strict=True)) for row in found]
 
 
 def _model(model: str, plan: ProfilePlan, usable: Mapping[str, Scheme]) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -114,7 +115,10 @@ def _latent(encoding: Encoding, encoded: Encoded, k: int, seed: int, starts: int
     models = []
     for start in range(max(1, starts - 1)):
         near = _kmeans(encoding, encoded, k, seed + start, 1).scorer.labels(encoding, encoded)
-        models.append(_started_at(near, k)(k, measurement=blocks, random_state=seed, **EM).fit(design))
+        with warnings.catch_warnings():
+            # A start that doesn't converge within its rounds is weighed by its score like the others.
+            warnings.simplefilter("ignore")
+            models.append(_started_at(near, k)(k, measurement=blocks, random_state=seed, **EM).fit(design))
     model = max(models, key=lambda each: float(each.score(design)))
     found = model.get_parameters()
     scorer = _latent_scorer(encoding, found["weights"], found["measurement"], k)
