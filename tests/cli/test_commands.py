@@ -211,7 +211,9 @@ def test_an_error_never_offers_a_nearest_name_that_does_not_exist(shop: Path) ->
 
 def test_init_says_what_to_do_next_for_files_it_does_not_know(tmp_path: Path) -> None:
     (tmp_path / "x.csv").write_text("foo,bar\nmild,2\nhot,3\n", "utf-8")
-    (tmp_path / "o.csv").write_text("order_id,order_date,amount\nA1,2026-01-05,10.50\nA2,2026-01-06,20\n", "utf-8")
+    (tmp_path / "o.csv").write_text(
+        "order_id,order_date,amount\nA1,2026-01-05,10.50\nA2,2026-01-06,20\n", "utf-8"
+    )
     unknown = kequn("init", str(tmp_path / "a"), "--from", str(tmp_path / "x.csv"), "--yes", "--lang", "en")
     assert "No file was recognised" in unknown
     assert "kequn run" not in unknown
@@ -226,12 +228,11 @@ def test_init_says_what_to_do_next_for_files_it_does_not_know(tmp_path: Path) ->
 def test_check_says_why_rows_were_refused_with_an_example(tmp_path: Path) -> None:
     folder = write_shop(tmp_path / "shop", seed=5, customers=20)
     orders = folder / "data" / "orders.csv"
-    lines = orders.read_text("utf-8").splitlines()
+    lines = orders.read_text("gb18030").splitlines()
     cells = lines[3].split(",")
-    header = lines[0].split(",")
-    cells[header.index("amount")] = "twelve"
+    cells[lines[0].split(",").index("实付金额")] = "twelve"
     lines[3] = ",".join(cells)
-    orders.write_text("\n".join(lines) + "\n", "utf-8")
+    orders.write_text("\n".join(lines) + "\n", "gb18030")
     refused = json.loads(kequn("check", "-w", str(folder), "--json"))["quarantined"]
     assert [(one["table"], one["reason"], one["rows"], one["text"]) for one in refused] == [
         ("orders", "data.not_money", 1, "twelve")

@@ -391,7 +391,15 @@ def test_ages_become_age_bands_with_exact_edges(tmp_path: Path) -> None:
     file = write(tmp_path, "c.csv", text)
     proposal = recognise([file])
     bands = {row["customer_id"]: row["age_band"] for row in read_facts(proposal, tmp_path)}
-    wanted = ["0-17"] * 2 + ["18-24"] * 2 + ["25-34"] * 2 + ["35-44"] * 2 + ["45-54"] * 2 + ["55-64"] * 2 + ["65+"] * 2
+    wanted = (
+        ["0-17"] * 2
+        + ["18-24"] * 2
+        + ["25-34"] * 2
+        + ["35-44"] * 2
+        + ["45-54"] * 2
+        + ["55-64"] * 2
+        + ["65+"] * 2
+    )
     assert [bands[f"M{n}"] for n in range(len(ages))] == wanted
 
 
@@ -408,6 +416,7 @@ def test_people_without_an_id_are_numbered_by_row(tmp_path: Path) -> None:
 def test_a_survey_of_many_scales_is_not_taken_for_a_list_of_people(tmp_path: Path) -> None:
     header = ["Gender", "Age", "Education", *[f"item {n}" for n in range(60)]]
     body = "".join(
-        ",".join(["male", str(18 + n), "primary", *[str(1 + (n + k) % 5) for k in range(60)]]) + "\n" for n in range(9)
+        ",".join(["male", str(18 + n), "primary", *[str(1 + (n + k) % 5) for k in range(60)]]) + "\n"
+        for n in range(9)
     )
     assert recognise([write(tmp_path, "s.csv", ",".join(header) + "\n" + body)]).entries == ()

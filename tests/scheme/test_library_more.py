@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.scheme.oracles import cut
-from tests.scheme.people import Row, everything, members, run
+from tests.scheme.oracles import ORACLES, cut
+from tests.scheme.people import Row, everything, members, random_people, run
 
-from kequn.engine import EngineSettings, open_engine
+from kequn.engine import Engine, EngineSettings, open_engine
 from kequn.scheme.library import texts
 from kequn.scheme.loading import load_schemes
 
@@ -248,21 +248,49 @@ def oracles(rows: list[Row]) -> dict[str, tuple[Oracle, Callable[[Row], bool]]]:
 
 
 @pytest.mark.parametrize("seed", [1, 2])
-def test_the_further_schemes_agree_with_their_oracles(tmp_path: Path, seed: int) -> None:
+def test_the_further_schemes_agree_with_their_oracles(engine: Engine, tmp_path: Path, seed: int) -> None:
     rows = people(seed)
     expected = oracles(rows)
-    engine = open_engine(EngineSettings(memory_limit="1GB"))
-    try:
-        assignment = run(
-            engine, tmp_path, rows, {f"{name}.yaml": texts()[f"{name}.yaml"] for name in expected}
-        )
-    finally:
-        engine.close()
+    assignment = run(engine, tmp_path, rows, {f"{name}.yaml": texts()[f"{name}.yaml"] for name in expected})
     assert assignment.unavailable == {}
     for name, (oracle, within) in expected.items():
         assert members(tmp_path, name) == {row["customer_id"]: oracle(row) for row in rows if within(row)}, (
             name
         )
+
+
+def test_every_built_in_scheme_has_an_oracle() -> None:
+    """A scheme that joins the library needs an independent answer; groups found in the data are tested on their own."""
+    known = {*ORACLES, *oracles(people(1)), "value_by_life_stage", "income_level.band"}
+    schemes = load_schemes({f: t for f, t in texts().items() if f.count(".") == 1}, everything())
+    found_in_data = {name for name, scheme in schemes.items() if scheme.kind.name == "cluster"}
+    assert {file.removesuffix(".yaml") for file in texts()} == known | found_in_data
+
+
+def test_income_given_as_a_band_agrees_with_its_oracle(engine: Engine, tmp_path: Path) -> None:
+    bands = {
+        "250K+": "high",
+        "高": "high",
+        "50-74K": "middle",
+        "10-20万": "middle",
+        "Under 15K": "low",
+        "low": "low",
+    }
+    told = [*bands, "a fortune", "", None, "250k+"]
+    rows: list[Row] = [{"customer_id": f"C{n}", "income_band": told[n % len(told)]} for n in range(40)]
+    run(engine, tmp_path, rows, {"income_level.yaml": texts()["income_level.band.yaml"]})
+    assert members(tmp_path, "income_level") == {
+        row["customer_id"]: bands.get(row["income_band"], "unknown") for row in rows
+    }
+
+
+def test_the_overview_matrix_agrees_with_its_parts(engine: Engine, tmp_path: Path) -> None:
+    rows = random_people(5)
+    names = ("value_tier", "life_stage", "value_by_life_stage", "loyalty")
+    run(engine, tmp_path, rows, {f"{name}.yaml": texts()[f"{name}.yaml"] for name in names})
+    tiers, stages = ORACLES["value_tier"](rows), ORACLES["life_stage"](rows)
+    crossed = {key: f"{tiers[key]}+{stages[key]}" for key in tiers if key in stages}
+    assert members(tmp_path, "value_by_life_stage") == crossed
 
 
 def test_the_overview_matrix_crosses_value_and_life_stage() -> None:

@@ -111,7 +111,9 @@ def _next_step(proposal: Proposal, folder: Path, lang: str) -> str:
     buyers = {"customers", "orders", "flat_orders"} & sources.keys()
     if not buyers:
         return say("init.nothing" if not sources else "init.nobody", lang, **fields)
-    return say("init.settle" if any(q.kind != "unsure" for q in proposal.questions) else "init.done", lang, **fields)
+    return say(
+        "init.settle" if any(q.kind != "unsure" for q in proposal.questions) else "init.done", lang, **fields
+    )
 
 
 def ask(proposal: Proposal, lang: str) -> Proposal:

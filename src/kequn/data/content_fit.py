@@ -106,7 +106,9 @@ def is_year(content: Content) -> bool:
 def is_age(content: Content) -> bool:
     """Whether the values are ages in years."""
     ages = [_number(text) for text in content.values]
-    return content.integer >= 0.95 and len(ages) > 1 and all(0 <= age <= 120 for age in ages) and max(ages) > 12
+    return (
+        content.integer >= 0.95 and len(ages) > 1 and all(0 <= age <= 120 for age in ages) and max(ages) > 12
+    )
 
 
 def _number(text: str) -> float:

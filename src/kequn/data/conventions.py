@@ -19,7 +19,8 @@ from kequn.data.standard import CUSTOM_PREFIX, Table, Type
 
 _PREFIXED = re.compile(r"([A-Za-z]{1,3})(\d{3,})")
 _AMOUNT = re.compile(
-    r"(金额|货款|邮费|运费|价格|单价|总价|费用|收入|余额|消费|amount|price|revenue|spend|cost|salary|mnt)", re.I
+    r"(金额|货款|邮费|运费|价格|单价|总价|费用|收入|余额|消费|amount|price|revenue|spend|cost|salary|mnt)",
+    re.I,
 )
 _LONG_TEXT = 200
 _BANDS = (

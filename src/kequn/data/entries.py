@@ -193,7 +193,11 @@ def _values_unknown(entry: Entry) -> list[Finding]:
     found = []
     for name, match in entry.matches.items():
         column = table(entry.table).columns[name]
-        if column.values and not match.sql and (unknown := entry.sample.contents[match.header].unknown(column)):
+        if (
+            column.values
+            and not match.sql
+            and (unknown := entry.sample.contents[match.header].unknown(column))
+        ):
             found.append(Finding("unknown_values", {"column": name, "values": unknown[:10]}))
     return found
 

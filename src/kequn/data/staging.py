@@ -91,7 +91,12 @@ def _convert(room: Room, owner: Table, source: Source, files: tuple[Path, ...], 
 
 
 def _picked(
-    room: Room, source: Source, files: tuple[Path, ...], raw: Raw, writing: Writing, columns: dict[str, Column]
+    room: Room,
+    source: Source,
+    files: tuple[Path, ...],
+    raw: Raw,
+    writing: Writing,
+    columns: dict[str, Column],
 ) -> tuple[str, dict[str, list[str]]]:
     """The select list of raw columns `r_<name>`, and for computed ones what makes them unreadable."""
     described = room.con.execute(f"DESCRIBE SELECT * FROM {raw.query}").fetchall()
