@@ -19,7 +19,14 @@ from typing import Any
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 PASSWORD = "rowan-kettle-42"
-PEOPLE = {"administrator": "boss", "viewer": "wang", "sales": "lin", "analyst": "zhou"}
+PEOPLE = {
+    "administrator": "boss",
+    "viewer": "wang",
+    "sales": "lin",
+    "analyst": "zhou",
+    "segment_owner": "sun",
+}
+OWNED = ("rfm", "champions")  # what the segment owner answers for
 AXE = Path(__file__).parent / "vendor/axe-core/axe.min.js"
 CREATE = """
 import sys
@@ -28,6 +35,8 @@ from kequn.web import add_user
 for pair in sys.argv[2:]:
     role, name = pair.split("=")
     add_user(Path(sys.argv[1]), name, role=role, password="{password}", account_manager=name)
+from kequn.web.accounts.models import SegmentOwner, User
+SegmentOwner.objects.create(user=User.objects.get(username="{owner}"), scheme="{scheme}", segment="{segment}")
 """
 SERVE = "import sys; from pathlib import Path; from kequn.web import serve; serve(Path(sys.argv[1]), int(sys.argv[2]), workers=1)"
 
@@ -58,7 +67,13 @@ def running(workspace: Path, **environment: str) -> Iterator[Site]:
     }
     settings.pop("DJANGO_SETTINGS_MODULE", None)
     people = [f"{role}={name}" for role, name in PEOPLE.items()]
-    create = [sys.executable, "-c", CREATE.format(password=PASSWORD), str(workspace), *people]
+    create = [
+        sys.executable,
+        "-c",
+        CREATE.format(password=PASSWORD, owner=PEOPLE["segment_owner"], scheme=OWNED[0], segment=OWNED[1]),
+        str(workspace),
+        *people,
+    ]
     subprocess.run(create, check=True, env=settings, cwd=REPOSITORY)
     port = free_port()
     process = subprocess.Popen(

@@ -1,7 +1,9 @@
-"""Somebody new, in a real browser, without a terminal: two files become segments."""
+"""Somebody new, in a real browser, without a terminal: two files, a run, a rule, a scheme, an exported list."""
 
 from __future__ import annotations
 
+import csv
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -34,12 +36,70 @@ def _accessible(tab: Visit) -> None:
     assert tab.violations() == [] and tab.overflow() <= 0 and tab.complaints == []
 
 
-def test_two_files_are_imported_mapped_and_run_without_a_terminal(
+def _run(page: Any) -> None:
+    """Start a run from the page of runs and wait until it has published."""
+    page.click("button:has-text('运行')")
+    page.click("dialog button:has-text('开始运行')")
+    page.wait_for_selector("a:has-text('查看结果')", timeout=300_000)
+    page.click("a:has-text('查看结果')")
+    page.wait_for_url("**/runs/*/")
+
+
+def _import(tab: Visit, files: list[Path], picture: Any) -> None:
+    """Upload, confirm the mapping, check, look at what the check says."""
+    page = tab.page
+    tab.go("/sources/")
+    assert page.is_visible("text=还没有数据源")
+    _accessible(tab)
+    page.set_input_files("#id_files", [str(file) for file in files])
+    page.click("button:has-text('上传并识别')")
+    page.wait_for_url("**/sources/map/**")
+    assert page.locator("select[name$='.c.order_id']").first.input_value() == "订单编号"
+    _accessible(tab)
+    picture("sources")
+    page.click("button:has-text('保存并检查')")
+    page.wait_for_selector("a:has-text('查看结果')", timeout=240_000)
+    page.click("a:has-text('查看结果')")
+    page.wait_for_url("**/quality/")
+    assert page.is_visible("text=数据对账")
+    _accessible(tab)
+    picture("quality")
+    for path in ("/quality/readiness/", "/quality/metrics/", "/sources/quarantine/", "/sources/", "/runs/"):
+        tab.go(path)
+        _accessible(tab)
+
+
+def _rule(page: Any, open_page: Any) -> int:
+    """A rule of two conditions, built by hand; returns the number that stands beside it."""
+    open_page("/rules/")
+    page.fill("[name='0.0.v']", "200")
+    page.click("#tree > fieldset > .k-rule-parts > .k-rule-add button:has-text('条件') >> nth=0")
+    page.wait_for_selector("[name='0.1.c']:focus")
+    page.select_option("[name='0.1.c']", "frequency")
+    page.wait_for_selector("[name='0.1.c']:focus")
+    page.select_option("[name='0.1.o']", "ge")
+    page.wait_for_selector("[name='0.1.o']")
+    page.fill("[name='0.1.v']", "5")
+    page.wait_for_function("location.search.includes('frequency')")
+    page.wait_for_selector("[data-rule*='frequency >= 5'] [data-count]")
+    return int(page.get_attribute("[data-count]", "data-count"))
+
+
+def _save_into_scheme(page: Any, name: str) -> None:
+    """The rule as a segment of the scheme, reviewed and published."""
+    page.click("button[data-dialog='save-rule']")
+    page.fill("#save-name", name)
+    page.select_option("#save-where", "transaction_type")
+    page.click("#save-rule button.btn-primary")
+    page.wait_for_selector(".k-diff-in")
+    page.click("button:has-text('发布')")
+    page.wait_for_url("**/editor/schemes/transaction_type/")
+
+
+def test_two_files_become_segments_a_rule_a_scheme_and_an_exported_list_without_a_terminal(
     chromium: Any, site: Site, tmp_path: Path
 ) -> None:
     """`KEQUN_PICTURES` names a folder for pictures of the pages."""
-    import os
-
     pictures = os.environ.get("KEQUN_PICTURES")
     (tmp_path / "orders.csv").write_bytes(orders_csv())
     (tmp_path / "customers.csv").write_bytes(customers_csv())
@@ -51,43 +111,41 @@ def test_two_files_are_imported_mapped_and_run_without_a_terminal(
             if pictures:
                 page.screenshot(path=f"{pictures}/workbench-{name}-zh.png")
 
-        tab.go("/sources/")
-        assert page.is_visible("text=还没有数据源")
-        _accessible(tab)
-        page.set_input_files("#id_files", [str(tmp_path / "orders.csv"), str(tmp_path / "customers.csv")])
-        page.click("button:has-text('上传并识别')")
-        page.wait_for_url("**/sources/map/**")
-        chosen = page.locator("select[name$='.c.order_id']").first
-        assert chosen.input_value() == "订单编号"
-        _accessible(tab)
-        picture("sources")
-        page.click("button:has-text('保存并检查')")
-        page.wait_for_selector("a:has-text('查看结果')", timeout=240_000)
-        page.click("a:has-text('查看结果')")
-        page.wait_for_url("**/quality/")
-        assert page.is_visible("text=数据对账")
-        _accessible(tab)
-        picture("quality")
-        for path in (
-            "/quality/readiness/",
-            "/quality/metrics/",
-            "/sources/quarantine/",
-            "/sources/",
-            "/runs/",
-        ):
-            tab.go(path)
-            _accessible(tab)
-        page.click("button:has-text('运行')")
-        page.click("dialog button:has-text('开始运行')")
-        page.wait_for_selector("a:has-text('查看结果')", timeout=300_000)
-        page.click("a:has-text('查看结果')")
-        page.wait_for_url("**/runs/*/")
+        _import(tab, [tmp_path / "orders.csv", tmp_path / "customers.csv"], picture)
+        _run(page)
         assert page.locator(".k-kpi-value").first.inner_text() == "60"
         _accessible(tab)
         picture("run")
         tab.go("/runs/")
         assert page.is_visible("text=已发布")
         picture("runs")
+
+        people = _rule(page, tab.go)
+        assert 0 < people < 60
+        _save_into_scheme(page, "近期常客")
+        assert "近期常客" in (site.workspace / "schemes/transaction_type.yaml").read_text(encoding="utf-8")
+        assert _rule(page, tab.go) == people
+        page.click("button[data-dialog='save-rule']")
+        page.fill("#save-name", "常客名单")
+        page.click("#save-rule button.btn-primary")
+        page.wait_for_url("**/audiences/chang_ke_ming_dan/")
+        tab.go("/runs/")
+        _run(page)
+        tab.go("/audiences/chang_ke_ming_dan/")
+        _accessible(tab)
+        page.click("button[data-dialog='export']")
+        page.click("#export button.btn-primary")
+        page.wait_for_selector("a.btn-primary:has-text('下载')", timeout=120_000)
+        with page.expect_download() as fetched:
+            page.click("a.btn-primary:has-text('下载')")
+        fetched.value.save_as(tmp_path / "list.csv")
+        with (tmp_path / "list.csv").open(encoding="utf-8-sig", newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert len(rows) == people and all(int(row["frequency"]) >= 5 for row in rows)
+        assert not {"name", "phone"} & set(rows[0])
+        tab.go("/segments/?scheme=transaction_type")
+        assert page.is_visible("text=近期常客")
+        assert tab.complaints == []
     with visiting(chromium, site, "en-US", (390, 844), dark=True) as tab:
         tab.sign_in("analyst")
         for path in (
@@ -96,6 +154,8 @@ def test_two_files_are_imported_mapped_and_run_without_a_terminal(
             "/quality/",
             "/quality/readiness/",
             "/runs/",
+            "/audiences/",
+            "/audiences/chang_ke_ming_dan/",
         ):
             tab.go(path)
             assert (path, tab.violations(), tab.overflow() <= 0, tab.complaints) == (path, [], True, [])

@@ -25,6 +25,7 @@ SYMBOLS = {
 }
 CHINESE = ((Decimal(10) ** 8, "亿", 2), (Decimal(10) ** 4, "万", 1))
 ENGLISH = ((Decimal(10) ** 9, "B", 2), (Decimal(10) ** 6, "M", 1), (Decimal(10) ** 3, "K", 1))
+FULL_BELOW = 10_000
 Number = int | float | Decimal
 
 
@@ -54,13 +55,13 @@ def number(value: Any, places: int = 0) -> str:
 
 
 def compact(value: Any, prefix: str = "") -> str:
-    """Short enough for a tile: below 10,000 (1,000 in English) in full, above in 万 and 亿, or K, M and B."""
+    """Short enough for a tile: below 10,000 in full, above in 万 and 亿, or K, M and B."""
     exact = _decimal(value)
     if exact is None:
         return DASH
     sign, size = ("-" if exact < 0 else ""), abs(exact)
     for index, (unit, name, places) in enumerate(units := ENGLISH if is_english() else CHINESE):
-        if size >= unit:
+        if size >= max(unit, FULL_BELOW):
             text = _rounded(size / unit, places)
             if (
                 index and Decimal(text.replace(",", "")) * unit >= units[index - 1][0]

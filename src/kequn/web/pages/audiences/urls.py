@@ -9,5 +9,6 @@ urlpatterns = [
     path("", views.index, name="index"),
     path("upload/", views.upload, name="upload"),
     path("<slug:name>/", views.detail, name="detail"),
+    path("<slug:name>/export/", views.export, name="export"),
     path("<slug:name>/remove/", views.remove, name="remove"),
 ]

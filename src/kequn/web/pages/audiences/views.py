@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.contrib import messages
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -14,10 +16,13 @@ from kequn.language.builder import read, sentence
 from kequn.web.accounts.permissions import needs
 from kequn.web.accounts.scope import scope_of
 from kequn.web.audit.record import record
+from kequn.web.customer_list import Filters, find
 from kequn.web.definitions import saving
+from kequn.web.jobs import lifecycle
 from kequn.web.pages.audiences import files
 from kequn.web.pages.rules import choices, counting
-from kequn.web.published import worded
+from kequn.web.pages.segments.views import FORMATS
+from kequn.web.published import language, worded
 from kequn.web.serving import NoSnapshot, Reader
 
 
@@ -77,7 +82,50 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
             pass
         except saving.KequnError as error:
             context["error"] = saving.told(error)
+    if item.spec:
+        context |= _members(request, item.spec.audience)
     return render(request, "audiences/detail.html", context)
+
+
+def _members(request: HttpRequest, audience: str) -> dict[str, Any]:
+    """The members that this person may see, a page of them, and whether they may take them along; empty before a run."""
+    try:
+        reader: Reader = request.snapshot  # type: ignore[attr-defined]
+        if "audience_member" not in reader.tables or not request.user.may("customers.view"):  # type: ignore[union-attr]
+            return {}
+    except NoSnapshot:
+        return {}
+    page = request.GET.get("page", "1")
+    chosen = "customer_id IN (SELECT customer_id FROM audience_member WHERE audience = ?)"
+    found = find(
+        request, Filters(condition=chosen, values=(audience,)), page=int(page[:6]) if page.isdecimal() else 1
+    )
+    may = bool(found.total) and _may_export(request)
+    personal = may and request.user.has_perm("members.export_personal")  # type: ignore[union-attr]
+    return {"found": found, "may_export": may, "personal": personal, "formats": FORMATS}
+
+
+def _may_export(request: HttpRequest) -> bool:
+    """A list may hold anybody: only people who see everybody take it along."""
+    return request.user.has_perm("members.export") and scope_of(request.user).everyone  # type: ignore[union-attr]
+
+
+@require_POST
+@needs("members.export")
+def export(request: HttpRequest, name: str) -> HttpResponse:
+    """Start the export; the file waits on the job's page."""
+    reader: Reader = request.snapshot  # type: ignore[attr-defined]
+    item = next((item for item in files.every() if item.name == name and item.spec), None)
+    kind = request.POST.get("format", "")
+    personal = request.POST.get("personal") == "on"
+    if item is None or kind not in FORMATS or not _may_export(request):
+        raise Http404
+    if personal and not request.user.has_perm("members.export_personal"):  # type: ignore[union-attr]
+        raise Http404
+    job = lifecycle.start(
+        request, "members.export", run=reader.run_id, audience=item.spec.audience, format=kind, personal=personal, lang=language(),
+    )  # fmt: skip
+    return redirect("tasks:detail", pk=job.pk)
 
 
 @needs("audiences.edit")

@@ -23,18 +23,30 @@ WORDS = {
     "share_of": _("占什么的比例"), "minimum_days": _("最短停留天数"), "stay": _("保留条件"), "better": _("哪头更好"),
     "up_to": _("上限"), "below": _("低于"), "from": _("从"), "to": _("到"), "quantile": _("分位"),
 }  # fmt: skip
+CHOICES = {"better": (("low", _("越小越好")), ("high", _("越大越好")))}
 LISTS = ("axes", "items", "gates", "bands", "segments")
 MOST_FIELDS = 600
 
 
 @dataclass(frozen=True)
 class Field:
-    """One value: dotted path in the file, words, text, and whether it is long."""
+    """One value: dotted path in the file, words, text, and whether it is long; what it may be where that is a short list."""
 
     path: str
     label: str
     value: str
     long: bool
+
+    @property
+    def choices(self) -> tuple[tuple[str, Any], ...]:
+        """The few values that this one may have, in words; empty when it is free."""
+        known = CHOICES.get(self.path.rpartition(".")[2], ())
+        return known if self.value in {value for value, _words in known} else ()
+
+    @property
+    def names_column(self) -> bool:
+        """Whether the value is the name of a column."""
+        return self.path.rpartition(".")[2] in ("column", "rank_by")
 
 
 @dataclass(frozen=True)

@@ -14,12 +14,12 @@ from django.views.decorators.http import require_POST, require_safe
 
 from kequn.definitions import ABSENT, parse_yaml
 from kequn.editing import EDITABLE, Definition
-from kequn.errors import ConfigError
+from kequn.errors import ConfigError, SnapshotError
 from kequn.web.accounts.permissions import needs
 from kequn.web.definitions import saving
 from kequn.web.definitions.models import Version
 from kequn.web.pages.editor import fields
-from kequn.web.published import language, worded
+from kequn.web.published import column_titles, language, worded
 
 LONGEST = 200_000
 
@@ -89,8 +89,17 @@ def _edit(
         "mode": "text" if mode == "text" or not listed else "fields", "parts": listed, "wrong": wrong or broken, "data": data,
         "title": (worded(title, name) if isinstance(title, dict) else str(title or name)), "versions": saving.versions(f"{folder}/{name}.yaml"),
         "may_edit": _may(request, folder), "fields_possible": bool(listed), "may_history": True,
+        "columns": _columns(request) if listed else {},
     }  # fmt: skip
     return render(request, "editor/file.html", context, status=status)
+
+
+def _columns(request: HttpRequest) -> dict[str, str]:
+    """The columns of the published run in words, to choose from; none before the first run."""
+    try:
+        return column_titles(request.snapshot)  # type: ignore[attr-defined]
+    except SnapshotError:
+        return {}
 
 
 def _may(request: HttpRequest, folder: str) -> bool:

@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from kequn.web import navigation
 from kequn.web.accounts.scope import Scope
 from kequn.web.pages.segments.charts import history
-from kequn.web.published import SchemeInfo, money_title, said, schemes, segment_rows
+from kequn.web.published import SchemeInfo, said, schemes, segment_rows
 from kequn.web.serving import Reader
 from kequn.web.ui import numbers
 
@@ -59,9 +59,7 @@ def _leaving(reader: Reader, scope: Scope, scheme: SchemeInfo) -> list[Todo]:
             change = sizes[row["segment"]][-1] - sizes[row["segment"]][-2]
             words += _("，比上次%(change)s") % {"change": f"{change:+,}"} if change else ""
         if row["value_share"] is not None:
-            words += _("，占%(money)s的 %(share)s") % {
-                "money": money_title(reader), "share": numbers.percent(row["value_share"]),
-            }  # fmt: skip
+            words += _("，占消费的 %(share)s") % {"share": numbers.percent(row["value_share"])}
         url = reverse("segments:members", args=[scheme.name, row["segment"]])
         tone = "bad" if row["segment"] == "cant_lose" else "warn"
         title = _("联系「%(segment)s」") % {"segment": row["title"]}

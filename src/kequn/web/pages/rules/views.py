@@ -35,6 +35,7 @@ from kequn.language.builder import (
 from kequn.web.accounts.masking import masked_row
 from kequn.web.accounts.permissions import needs
 from kequn.web.accounts.scope import scope_of
+from kequn.web.contacts import with_contacts
 from kequn.web.definitions import saving
 from kequn.web.pages.audiences.files import audience_text, free_path
 from kequn.web.pages.editor.fields import with_segment
@@ -266,7 +267,7 @@ def _members(request: HttpRequest, reader: Reader, rule: Any) -> list[dict[str, 
         item["name"] for item in said(reader).get("columns", []) if item.get("privacy", "none") != "none"
     }
     hidden = (personal | {"name", "phone", "email"}) - {"customer_id"}
-    found = counting.members(reader, rule, scope_of(request.user))
+    found = with_contacts(reader, counting.members(reader, rule, scope_of(request.user)))
     return [masked_row(request, str(row["customer_id"]), row, hidden & set(row)) for row in found]
 
 

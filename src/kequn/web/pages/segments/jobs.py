@@ -1,4 +1,4 @@
-"""Members of a segment as a file."""
+"""Members of a segment or of a list as a file."""
 
 from __future__ import annotations
 
@@ -18,9 +18,12 @@ NAMED = frozenset({"name", "phone", "email", "birth_date"})
 
 @job("members.export", title=_("导出名单"), permission="members.export", icon="download")
 def export_members(
-    context: JobContext, run: str, scheme: str, segment: str, format: str, personal: bool = False, lang: str = "zh"
+    context: JobContext, run: str, scheme: str = "", segment: str = "", format: str = "csv", personal: bool = False, lang: str = "zh",
+    audience: str = "",
 ) -> dict[str, Any]:  # fmt: skip
-    """Write the members of the run that the person looked at. Rights are asked again, for the job may start much later.
+    """Write the members of a segment, or of the list `audience`, in the run that the person looked at.
+
+    Rights are asked again, for the job may start much later; a list may hold anybody, so it needs a person who sees everybody.
 
     Personal columns are left out unless they were asked for by somebody who may have them.
     """
@@ -28,7 +31,7 @@ def export_members(
     from kequn.snapshot import SnapshotStore
 
     user = context.user
-    target = (scheme, segment)
+    target = None if audience else (scheme, segment)
     scope = scope_of(user)
     if not user.has_perm("members.export", target) or not (scope.everyone or target in scope.segments):
         raise PermissionDenied
@@ -44,16 +47,18 @@ def export_members(
             name for name in columns
             if name != "customer_id" and declared.get(name, "personal" if name in NAMED else "none") != "none"
         }  # fmt: skip
+        whole = audience or f"{scheme}/{segment}"
         total = con.execute(
-            "SELECT count(*) FROM assignment WHERE scheme = ? AND segment = ?", list(target)
-        ).fetchone()[0]
-        name = f"{scheme}-{segment}-{manifest['as_of']}.{format}"
+            "SELECT count(*) FROM audience_member WHERE audience = ?" if audience
+            else "SELECT count(*) FROM assignment WHERE scheme = ? AND segment = ?", [audience] if audience else [scheme, segment],
+        ).fetchone()[0]  # fmt: skip
+        name = f"{whole.replace('/', '-')}-{manifest['as_of']}.{format}"
         rows = write(
-            con, f"{scheme}/{segment}", context.folder / name, manifest, lang, leave_out=hidden, contact=with_personal,
+            con, whole, context.folder / name, manifest, lang, leave_out=hidden, contact=with_personal,
             seen=lambda done: context.progress(min(done / max(total, 1), 0.99), _("写入文件")),
         )  # fmt: skip
     record(
-        "export.created", actor=user, target=("segment", f"{scheme}/{segment}"), kind="members", rows=rows, format=format,
+        "export.created", actor=user, target=("audience" if audience else "segment", whole), kind="members", rows=rows, format=format,
         personal=with_personal, run=run,
     )  # fmt: skip
     return {"file": name, "rows": rows}

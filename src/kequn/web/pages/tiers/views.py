@@ -67,7 +67,13 @@ def _tier_cuts(reader: Reader, scheme: SchemeInfo) -> dict[str, Any]:
 
 
 def _ranked_by(reader: Reader, scheme: SchemeInfo) -> list[str]:
-    return [column_title(reader, name) for name in _tier_cuts(reader, scheme).get("columns") or ()]
+    return [_measure(reader, name) for name in _tier_cuts(reader, scheme).get("columns") or ()]
+
+
+def _measure(reader: Reader, name: str) -> str:
+    """A column in words; the score of a scheme by the scheme's own name."""
+    scored = schemes(reader).get(name.removeprefix("score_")) if name.startswith("score_") else None
+    return _("%(scheme)s得分") % {"scheme": scored.title} if scored else column_title(reader, name)
 
 
 def boundaries(reader: Reader, scheme: SchemeInfo) -> dict[str, str]:

@@ -8,7 +8,7 @@
   function compact(value, language) {
     const size = Math.abs(value);
     for (const [unit, name, places] of units[language]) {
-      if (size >= unit) return (value / unit).toLocaleString("en", { maximumFractionDigits: places }) + name;
+      if (size >= Math.max(unit, 1e4)) return (value / unit).toLocaleString("en", { maximumFractionDigits: places }) + name;
     }
     return value.toLocaleString("en", { maximumFractionDigits: size < 100 ? 2 : 0 });
   }
@@ -61,6 +61,16 @@
     }
     return rows;
   }
+  // what a narrow card has no room for: numbers in cells too small for them (the table has them), a wide pyramid
+  function narrow(option, width) {
+    for (const series of option.series ?? []) {
+      const columns = option.xAxis?.data?.length ?? 1;
+      const room = (width - 110) / columns;
+      if (series.type === "heatmap" && room < 34) series.label.show = false;
+      else if (series.type === "heatmap" && room < 52) series.label.fontSize = 10;
+      if (series.type === "funnel" && width < 460) { series.width = "30%"; series.left = "1%"; series.label.fontSize = 11; series.labelLine.length = 6; }
+    }
+  }
   function draw(card) {
     const canvas = card.querySelector("[data-chart-canvas]");
     const source = card.querySelector("script[type='application/json']");
@@ -73,6 +83,7 @@
     const legend = ready.legend?.show && ready.legend.bottom === undefined ? legendRows(ready, canvas.clientWidth) : 0;
     const ink = token("--k-ink");
     for (const series of ready.series ?? []) if (series.type !== "heatmap") series.label = { color: ink, ...series.label };
+    narrow(ready, canvas.clientWidth);
     chart.setOption({
       animation: !still, animationDuration: 300,
       ...ready,
