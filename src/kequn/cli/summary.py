@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 HEADLINES = ("transaction_type", "rfm", "value_tier")
 """The schemes shown in full, with those that the library doesn't have: the user's own."""
 FULL = 3
+AHEAD = ("expected_orders_12m", "expected_revenue_12m", "clv_12m")
+"""Sums of the members' predictions, which `show` prints beside what they spent."""
 EMPTY = "scheme.empty_segment"
 NAMED = 4
 Row = dict[str, Any]
@@ -96,12 +98,25 @@ def _largest(rows: Sequence[Row], lang: str) -> str:
     return " · ".join(f"{row[f'title_{lang}']} {percent(row['customers'] / whole)}" for row in best)
 
 
-def print_scheme(scheme: str, rows: Sequence[Row], manifest: Row, lang: str, only: str | None = None) -> None:
-    """One scheme as a table: segment, customers, share, revenue. `only`: one segment, its share still of the whole."""
+def print_scheme(
+    scheme: str,
+    rows: Sequence[Row],
+    manifest: Row,
+    lang: str,
+    only: str | None = None,
+    ahead: Sequence[str] = (),
+) -> None:
+    """One scheme as a table: segment, customers, share, revenue, and the sums `ahead` that the run has.
+
+    `only`: one segment, its share still of the whole.
+    """
     value = next((name for name in ("revenue_12m", "monetary") if rows and name in rows[0]), None)
     total = sum(row[value] or 0 for row in rows) if value else 0
     names = [say(f"summary.{key}", lang) for key in ("segment", "customers", "share")]
     names += [say("summary.revenue", lang), say("summary.revenue_share", lang)] if value else []
+    ahead = [name for name in ahead if any(row.get(name) is not None for row in rows)]
+    titles = {item["name"]: title(item["title"], lang) for item in manifest.get("prediction_columns", [])}
+    names += [titles.get(name, name) for name in ahead]
     body = []
     for row in rows:
         if only is not None and row["segment"] != only:
@@ -109,9 +124,9 @@ def print_scheme(scheme: str, rows: Sequence[Row], manifest: Row, lang: str, onl
         line = [row[f"title_{lang}"], count(row["customers"]), percent(row["share"])]
         if value:
             line += [count(row[value]), percent(float(row[value] or 0) / float(total)) if total else "–"]
-        body.append(line)
+        body.append([*line, *(count(row[name]) for name in ahead)])
     heading = scheme_title(scheme, manifest, lang)
-    print_table(f"{heading} ({scheme})", names, body, right=(1, 2, 3, 4))
+    print_table(f"{heading} ({scheme})", names, body, right=range(1, len(names)))
 
 
 def scheme_title(scheme: str, manifest: Row, lang: str) -> str:
@@ -135,4 +150,4 @@ def print_warnings(manifest: Row, lang: str) -> None:
         print_line(say("summary.empty_segments", lang, segments=len(empty), names=names))
 
 
-__all__ = ["print_reconciliation", "print_scheme", "print_summary", "print_warnings", "scheme_title"]
+__all__ = ["AHEAD", "print_reconciliation", "print_scheme", "print_summary", "print_warnings", "scheme_title"]

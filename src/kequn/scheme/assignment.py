@@ -24,7 +24,10 @@ from kequn.scheme.loading import possible, with_schemes
 if TYPE_CHECKING:
     import pyarrow as pa
 
-MEASURES = ("revenue_12m", "profit_12m", "clv_12m", "monetary", "margin", "orders_365d", "frequency")
+MEASURES = (
+    "revenue_12m", "profit_12m", "clv_12m", "clv", "expected_revenue_12m", "expected_orders_12m", "monetary", "margin",
+    "orders_365d", "frequency",
+)  # fmt: skip
 """Columns of the profile that are summed per segment where the workspace has them."""
 
 
@@ -118,7 +121,7 @@ def assign(
     wide = _write_wide(engine, layers, work)
     expected = _expected(engine, layers)
     measures = [layers.catalog.columns[name] for name in MEASURES if name in layers.catalog.columns]
-    measures = [measure for measure in measures if measure.type in {"money", "integer"}]
+    measures = [measure for measure in measures if measure.type in {"money", "integer", "number"}]
     members = write_members(wide, layers, as_of, folder, before, [measure.name for measure in measures])
     results = {}
     for name, bound in layers.bound.items():

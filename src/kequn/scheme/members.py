@@ -18,10 +18,14 @@ import pyarrow.parquet as pq
 from kequn.errors import KequnError
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
     from kequn.scheme.assignment import Previous
     from kequn.scheme.layers import Layers
 
 BATCH_ROWS = 122_880
+MILLIONTHS = 1_000_000
+"""Predictions have six decimals; counted in millionths their sums are exact, whatever the order of rows."""
 TEXT = pa.dictionary(pa.int32(), pa.string())
 SCHEMA = pa.schema(
     [
@@ -117,7 +121,7 @@ def write_members(
             if not len(ids):
                 continue
             last = _ascending(ids, last)
-            numbers = {name: batch.column(name) for name in measures}
+            numbers = {name: _Numbers.of(batch.column(name)) for name in measures}
             for name in names:
                 rows = _rows(name, batch, ids, as_of, past.get(name))
                 _sum_up(found[name], batch.column(f"seg_{name}"), numbers)
@@ -143,26 +147,45 @@ def _writer(file: Path) -> pq.ParquetWriter:
     return pq.ParquetWriter(file, SCHEMA, compression="zstd", use_dictionary=text, store_schema=False)
 
 
-def _sum_up(members: Members, segment: pa.Array, numbers: Mapping[str, pa.Array]) -> None:
+@dataclass(frozen=True)
+class _Numbers:
+    """A measure in one batch as whole numbers (`number` columns in millionths), and which rows have a value."""
+
+    values: NDArray[np.int64]
+    known: NDArray[np.int64] | None
+
+    @classmethod
+    def of(cls, column: pa.Array) -> _Numbers:
+        if pa.types.is_floating(column.type):
+            column = pc.cast(pc.round(pc.multiply(column, float(MILLIONTHS))), pa.int64())
+        if not column.null_count:
+            return cls(np.asarray(column, dtype=np.int64), None)
+        known = np.asarray(column.is_valid()).astype(np.int64)
+        return cls(np.asarray(pc.fill_null(column, 0), dtype=np.int64), known)
+
+
+def _sum_up(members: Members, segment: pa.Array, numbers: Mapping[str, _Numbers]) -> None:
     """Add a batch to the members and the sums of measures, exactly (in whole minor units)."""
     coded = _dictionary(segment)
     labels = coded.dictionary.to_pylist()
     codes = np.asarray(pc.fill_null(coded.indices, len(labels))).astype(np.int64)
     counts = np.bincount(codes, minlength=len(labels) + 1)
     order = np.argsort(codes.astype(np.uint16), kind="stable")
+    there = [place for place in range(len(labels)) if counts[place]]
     ends = np.cumsum(counts)
-    for place, label in enumerate(labels):
-        if not counts[place]:
-            continue
-        members.counts[label] += int(counts[place])
-        rows = order[ends[place] - counts[place] : ends[place]]
-        for name, values in numbers.items():
-            part = values.take(pa.array(rows))
-            total = pc.sum(part).as_py()
-            if total is not None:
-                members.sums[label, name] = (members.sums.get((label, name)) or 0) + total
+    starts = [int(ends[place] - counts[place]) for place in there]
+    inside = order[: int(ends[len(labels)] - counts[len(labels)])]
+    for place in there:
+        members.counts[labels[place]] += int(counts[place])
+    for name, measure in numbers.items() if there else ():
+        totals = np.add.reduceat(measure.values[inside], starts)
+        known = None if measure.known is None else np.add.reduceat(measure.known[inside], starts)
+        for number, place in enumerate(there):
+            key = labels[place], name
+            if known is None or known[number]:
+                members.sums[key] = (members.sums.get(key) or 0) + int(totals[number])
             else:
-                members.sums.setdefault((label, name), None)
+                members.sums.setdefault(key, None)
 
 
 def _dictionary(values: pa.Array) -> pa.DictionaryArray:
@@ -216,4 +239,4 @@ def member_bytes(ids: pa.Array, segments: pa.Array) -> memoryview:
     return memoryview(joined.buffers()[2])[offsets[joined.offset] : offsets[joined.offset + len(joined)]]
 
 
-__all__ = ["SCHEMA", "Members", "Past", "batches", "member_bytes", "write_members"]
+__all__ = ["MILLIONTHS", "SCHEMA", "Members", "Past", "batches", "member_bytes", "write_members"]

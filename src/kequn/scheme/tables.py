@@ -12,6 +12,7 @@ from sqlglot import exp
 from kequn.engine import Engine
 from kequn.i18n import title as worded
 from kequn.language import Column, cast, column
+from kequn.scheme.members import MILLIONTHS
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -58,6 +59,7 @@ def cell_table(
     """One row per grid scheme and combination of scores that occurs: scheme, cell (JSON {axis: score}), segment, customers, sums."""
     import pyarrow as pa
 
+    measures = [measure for measure in measures if measure.type != "number"]
     rows = []
     for name, result in results.items():
         if result.bound.scheme.kind.name != "grid":
@@ -118,10 +120,13 @@ def _total(members: Members, segment: str, measure: str) -> int | None:
 def _type(measure: Column) -> Any:
     import pyarrow as pa
 
-    return pa.decimal128(18, 2) if measure.type == "money" else pa.int64()
+    kinds = {"money": pa.decimal128(18, 2), "number": pa.float64()}
+    return kinds.get(measure.type, pa.int64())
 
 
-def _shown(value: int | None, measure: Column, digits: int) -> Decimal | int | None:
+def _shown(value: int | None, measure: Column, digits: int) -> Decimal | float | None:
+    if value is not None and measure.type == "number":
+        return value / MILLIONTHS
     if value is None or measure.type != "money":
         return value
     return Decimal(value).scaleb(-digits)
