@@ -15,6 +15,7 @@ DOCS = Path(__file__).resolve().parents[2] / "docs"
 
 
 def commands() -> list[str]:
+    import kequn.cli.act
     import kequn.cli.look
     import kequn.cli.make
     import kequn.cli.runs

@@ -12,6 +12,8 @@ import pytest
 from django.test import Client
 from tests.web.shop import MANAGERS, build, place
 
+from kequn.act import read_outcomes
+from kequn.act.outcomes import FILE
 from kequn.reading.grid import grid_of
 from kequn.reading.movement import movers, moves
 from kequn.snapshot import SnapshotStore, compare
@@ -298,3 +300,33 @@ def test_moves_keep_to_the_customers_of_the_person_and_to_known_runs(browse: Bro
     assert shown["sides"]["in"]["customers"] <= everybody["sides"]["in"]["customers"]
     html(browse("analyst", "third"), "/segments/rfm/champions/moves/?from=nothing", 404)
     html(browse("analyst", "fourth"), "/segments/rfm/nobody/moves/", 404)
+def test_a_sales_person_records_an_outcome_of_their_customer_and_of_no_other(
+    browse: Browse, reader: Reader, settings: Any, request: pytest.FixtureRequest
+) -> None:
+    request.addfinalizer(lambda: (settings.WORKSPACE / FILE).unlink(missing_ok=True))
+    own, foreign = (
+        reader.value("SELECT min(customer_id) FROM profile WHERE account_manager = ?", [name])
+        for name in MANAGERS
+    )
+    client = browse("sales", account_manager=MANAGERS[0])
+    assert "outcome-result" in html(client, f"/customers/{own}/")
+    answer = client.post(f"/customers/{own}/outcome/", {"result": "interested", "order": ""})
+    assert answer.status_code == 302
+    [row] = read_outcomes(settings.WORKSPACE)
+    assert (row["customer_id"], row["result"], row["channel"]) == (own, "interested", "phone")
+    assert "有意向" in html(client, f"/customers/{own}/")
+    assert client.post(f"/customers/{foreign}/outcome/", {"result": "bought"}).status_code == 404
+    assert client.get(f"/customers/{own}/outcome/").status_code == 405
+    client.post(f"/customers/{own}/outcome/", {"result": "delighted"})
+    assert len(read_outcomes(settings.WORKSPACE)) == 1
+    assert AuditEvent.objects.filter(action="outcome.recorded", object_id=own).count() == 1
+    viewer = browse("viewer")
+    assert "outcome-result" not in html(viewer, f"/customers/{own}/")
+    assert viewer.post(f"/customers/{own}/outcome/", {"result": "bought"}).status_code == 403
+
+
+def test_the_card_says_what_moved_the_chances(browse: Browse, reader: Reader) -> None:
+    customer = reader.value("SELECT min(customer_id) FROM prediction WHERE p_purchase_30d IS NOT NULL")
+    text = html(browse("analyst"), f"/customers/{customer}/drivers/")
+    assert "k-moved" in text or "没有可以解释" in text
+    html(browse("sales", account_manager="nobody"), f"/customers/{customer}/drivers/", 404)

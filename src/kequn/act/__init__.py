@@ -14,9 +14,18 @@ from kequn.act.call_list import (
     sentence,
 )
 from kequn.act.export import safe_cell, write_rows
-from kequn.act.outcomes import Outcome, read_outcomes, record_outcomes
+from kequn.act.outcomes import (
+    RESULTS,
+    Outcome,
+    outcomes_by_list,
+    read_filled,
+    read_outcomes,
+    record_outcomes,
+    result_named,
+)
 
 __all__ = [
+    "RESULTS",
     "Call",
     "CallList",
     "CallRequest",
@@ -28,8 +37,11 @@ __all__ = [
     "call_list",
     "call_rows",
     "call_titles",
+    "outcomes_by_list",
+    "read_filled",
     "read_outcomes",
     "record_outcomes",
+    "result_named",
     "safe_cell",
     "sentence",
     "write_rows",

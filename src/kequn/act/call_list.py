@@ -56,7 +56,8 @@ class CallTables:
     """Parquet files by table.
 
     `profile` and `prediction` are needed; `assignment` for a segment; `recommendation` and `products` for offers;
-    `consents` () means that reach is unknown; `touches` for who was contacted lately.
+    `consents` () means that reach is unknown; `touches` and `outcomes` (those on record, also since the run) for who
+    was contacted lately.
     """
 
     profile: Sequence[Path]
@@ -66,6 +67,7 @@ class CallTables:
     products: Sequence[Path] = ()
     consents: Sequence[Path] = ()
     touches: Sequence[Path] = ()
+    outcomes: Sequence[Path] = ()
 
 
 @dataclass(frozen=True)
@@ -177,6 +179,7 @@ _OPTIONAL: Mapping[str, tuple[str, ...]] = {
     "products": ("product_id", "name"),
     "consents": ("customer_id", "channel", "purpose", "changed_at", "granted"),
     "touches": ("customer_id", "sent_at", "arm"),
+    "outcomes": ("customer_id", "sent_at"),
 }
 
 
@@ -269,10 +272,12 @@ def _reach(connection: Any, tables: CallTables, request: CallRequest, as_of: dat
     wanted = _count(connection)
     connection.execute("DELETE FROM candidate WHERE expected_value IS NULL")
     predicted = _count(connection)
-    if tables.touches and request.quiet_days > 0:
+    if (tables.touches or tables.outcomes) and request.quiet_days > 0:
         connection.execute(
-            """DELETE FROM candidate WHERE customer_id IN (SELECT customer_id FROM touches
-                 WHERE sent_at < $as_of AND sent_at >= $since AND COALESCE(arm <> 'control', TRUE) AND customer_id IS NOT NULL)""",
+            """DELETE FROM candidate WHERE customer_id IN (
+                 SELECT customer_id FROM touches
+                 WHERE sent_at < $as_of AND sent_at >= $since AND COALESCE(arm <> 'control', TRUE) AND customer_id IS NOT NULL
+                 UNION ALL SELECT customer_id FROM outcomes WHERE sent_at >= $since AND customer_id IS NOT NULL)""",
             {"as_of": as_of, "since": as_of - timedelta(days=request.quiet_days)},
         )
     rested = _count(connection)

@@ -1,19 +1,26 @@
-"""What came of the calls, kept as ordinary touches: `data/workbench/outcomes.parquet` is a source of the next run."""
+"""What came of the calls, kept as ordinary touches: `data/workbench/outcomes.parquet` is a source of the next run.
+
+An outcome comes one at a time (a card, the command line) or as a call list that somebody has filled in.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from decimal import Decimal
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from kequn.errors import DataError
+from kequn.i18n import LANGUAGES, say
 
 Result = Literal["bought", "interested", "callback", "no_answer", "not_interested", "refused"]
 RESULTS: tuple[str, ...] = get_args(Result)
 FILE = Path("data") / "workbench" / "outcomes.parquet"
+FILLED = ("customer_id", "result", "contacted_at", "offer_id", "order_id", "cost")
+"""Columns of a filled list that are read; the first two must be there."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +63,113 @@ def record_outcomes(workspace: Path, outcomes: Sequence[Outcome]) -> int:
     return len(rows)
 
 
-def read_outcomes(workspace: Path) -> list[dict[str, Any]]:
-    """All outcomes on record, by campaign, customer and time; [] when there is no file."""
+def read_outcomes(workspace: Path, customer_id: str | None = None) -> list[dict[str, Any]]:
+    """All outcomes on record (or one customer's), by campaign, customer and time; [] when there is no file."""
     import pyarrow.parquet as pq
 
     file = workspace / FILE
-    return list(pq.read_table(file).to_pylist()) if file.is_file() else []
+    only = [("customer_id", "=", customer_id)] if customer_id is not None else None
+    return list(pq.read_table(file, filters=only).to_pylist()) if file.is_file() else []
+
+
+def read_filled(file: Path, campaign_id: str, channel: str, made_at: datetime) -> list[Outcome]:
+    """The outcomes in a call list (`.csv` or `.xlsx`) whose result column somebody has filled in.
+
+    Rows without a result are calls not made yet. Headings may be Chinese, English or the names of FILLED; so may
+    results. `made_at` (local time) stands in where no time of the call is given.
+
+    Raises DataError `act.list_column` for a missing column, `act.bad_outcome` with the line of the file.
+    """
+    from kequn.data.files import open_table
+
+    raw = open_table(file)
+    places = _headings(raw.columns)
+    for name in FILLED[:2]:
+        if name not in places:
+            raise DataError(
+                "act.list_column", file=file.name, name=say(f"act.column_{name}"), known=list(raw.columns)
+            )
+    found, line = [], 1
+    for batch in raw.batches():
+        for row in batch.select(list(places.values())).to_pylist():
+            line += 1
+            given = {name: _text(row[heading]) for name, heading in places.items()}
+            if given["result"]:
+                found.append(_filled(given, campaign_id, channel, made_at, line))
+    return found
+
+
+def _headings(columns: Sequence[str]) -> dict[str, str]:
+    """Which heading stands for which column of FILLED."""
+    known = {
+        title.lower(): name
+        for name in FILLED
+        for title in (name, *(say(f"act.column_{name}", lang) for lang in LANGUAGES))
+    }
+    return {
+        known[heading.strip().lower()]: heading for heading in columns if heading.strip().lower() in known
+    }
+
+
+def result_named(text: str) -> str:
+    """The code of a result given as code or in Chinese or English words. Raises DataError `act.bad_outcome`."""
+    known = {
+        title.lower(): code
+        for code in RESULTS
+        for title in (code, *(say(f"act.result_{code}", lang) for lang in LANGUAGES))
+    }
+    code = known.get(text.strip().lower())
+    if code is None:
+        raise DataError("act.bad_outcome", field="result", found=text[:60])
+    return code
+
+
+def _text(value: Any) -> str:
+    text = "" if value is None else str(value).strip()
+    return text.removeprefix("'")  # what `safe_cell` put before a sign
+
+
+def _filled(
+    given: Mapping[str, str], campaign_id: str, channel: str, made_at: datetime, line: int
+) -> Outcome:
+    try:
+        cost = Decimal(given["cost"]) if given.get("cost") else None
+        at = (
+            datetime.fromisoformat(given["contacted_at"].replace("/", "-"))
+            if given.get("contacted_at")
+            else made_at
+        )
+        outcome = Outcome(
+            campaign_id, given["customer_id"], at, channel, result_named(given["result"]),  # type: ignore[arg-type]
+            given.get("offer_id") or None, cost, None, given.get("order_id") or None,
+        )  # fmt: skip
+        _check(outcome)
+    except (InvalidOperation, ValueError):
+        field = "contacted_at" if given.get("contacted_at") else "cost"
+        raise DataError("act.bad_outcome", field=f"{field} ({line})", found=given[field][:60]) from None
+    except DataError as error:
+        raise DataError(
+            error.code, **{**error.fields, "field": f"{error.fields['field']} ({line})"}
+        ) from None
+    return outcome
+
+
+def outcomes_by_list(rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """One row per campaign: calls, how many customers, each result's count, and `conversion` (bought over calls)."""
+    return list(_by_list(rows))
+
+
+def _by_list(rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:
+    for campaign in sorted({row["campaign_id"] for row in rows}):
+        own = [row for row in rows if row["campaign_id"] == campaign]
+        results = Counter(row["result"] for row in own)
+        yield {
+            "campaign_id": campaign,
+            "calls": len(own),
+            "customers": len({row["customer_id"] for row in own}),
+            "results": {code: results[code] for code in RESULTS},
+            "conversion": results["bought"] / len(own),
+        }
 
 
 def _check(outcome: Outcome) -> None:
@@ -116,4 +224,15 @@ def _write(file: Path, rows: list[dict[str, Any]]) -> None:
     aside.replace(file)
 
 
-__all__ = ["FILE", "RESULTS", "Outcome", "Result", "read_outcomes", "record_outcomes"]
+__all__ = [
+    "FILE",
+    "FILLED",
+    "RESULTS",
+    "Outcome",
+    "Result",
+    "outcomes_by_list",
+    "read_filled",
+    "read_outcomes",
+    "record_outcomes",
+    "result_named",
+]

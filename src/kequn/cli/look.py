@@ -1,4 +1,4 @@
-"""schemes, audiences, show, customer, why, count, export, call-list, predictions, report: reading what was published."""
+"""schemes, audiences, show, customer, why, count, export, predictions, report: reading what was published."""
 
 from __future__ import annotations
 
@@ -151,15 +151,20 @@ def customer(
 ) -> None:
     """一位客户：画像、所在客户群、预测、下一步 · One customer: profile, segments, predictions, next step."""
     from kequn.reading import customer_card
+    from kequn.reading.forecast import offered, what_moved
     from kequn.reading.values import column_title, value_title, value_titles
 
     _, snapshot, lang = published(folder, lang)
+    manifest = snapshot.manifest.model_dump(mode="json")
     with snapshot.connect() as con:
         card = customer_card(con, customer_id)
+        card["recommendations"] = offered(con, card["recommendations"], lang)
+        card["moved"] = (
+            what_moved(con, snapshot.folder, manifest, customer_id, lang) if card["prediction"] else []
+        )
     if as_json:
         print_json(card)
         return
-    manifest = snapshot.manifest.model_dump(mode="json")
     _print_segments(snapshot, card, manifest, lang)
     values = value_titles(manifest)
     known = [
@@ -171,17 +176,53 @@ def customer(
         say("summary.profile", lang), [say("summary.attribute", lang), say("summary.value", lang)], known
     )
     if card["prediction"]:
-        named = {item["name"]: title(item["title"], lang) for item in manifest.get("prediction_columns", [])}
-        body = [
-            [named[name], value]
-            for name, value in card["prediction"].items()
-            if name in named and value is not None
-        ]
-        print_table(
-            say("summary.predictions", lang),
-            [say("summary.attribute", lang), say("summary.value", lang)],
-            body,
+        _print_predictions(card, manifest, lang)
+
+
+def _print_predictions(card: dict[str, Any], manifest: dict[str, Any], lang: str) -> None:
+    """Each prediction with how far it can be trusted, what moved the chances, and the offers."""
+    from kequn.reading.forecast import trust
+
+    models = manifest.get("models") or []
+    body = [
+        [title(item["title"], lang), _worded(item["name"], card["prediction"][item["name"]], lang), trust(models, item["name"], lang)]
+        for item in manifest.get("prediction_columns", [])
+        if card["prediction"].get(item["name"]) is not None and item["name"] != "next_best_offer"
+    ]  # fmt: skip
+    names = [say(f"summary.{key}", lang) for key in ("attribute", "value", "trust")]
+    print_table(say("summary.predictions", lang), names, body)
+    for moved in card["moved"]:
+        reasons = [[one["title"], one["value"], f"{one['contribution']:+.2f}"] for one in moved["reasons"]]
+        heading = say(
+            "summary.moved",
+            lang,
+            title=moved["title"],
+            probability=percent(moved["probability"]),
+            used=moved["used"],
         )
+        names = [say(f"summary.{key}", lang) for key in ("attribute", "value", "part")]
+        print_table(
+            heading,
+            names,
+            [[a, f"{v:,.10g}" if v is not None else None, c] for a, v, c in reasons],
+            right=(1, 2),
+        )
+    if card["recommendations"]:
+        offers = [
+            [row["rank"], row["product"], percent(row["probability"]), row["why"]]
+            for row in card["recommendations"]
+        ]
+        names = [say(f"summary.{key}", lang) for key in ("rank", "offer", "probability", "sentence")]
+        print_table(say("summary.offers", lang), names, offers, right=(0, 2))
+
+
+def _worded(column: str, value: Any, lang: str) -> Any:
+    """Health reasons and bands in words, chances as percentages, the rest as it is."""
+    if column.startswith("health_reason"):
+        return say(f"predict.health_{value}", lang)
+    if column == "health_band":
+        return say(f"predict.band_{value}", lang)
+    return percent(value) if column.startswith("p_") else value
 
 
 def _print_segments(snapshot: Any, card: dict[str, Any], manifest: dict[str, Any], lang: str) -> None:
@@ -317,54 +358,6 @@ def _figures(figures: Any) -> str:
     shown = [(key, figures[key]) for key in FIGURES if key in figures]
     return "\n".join(
         f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown
-    )
-
-
-@app.command("call-list")
-def call_list(
-    target: Annotated[str | None, typer.Argument(metavar="[SCHEME/SEGMENT]")] = None,
-    capacity: Annotated[
-        int, typer.Option("--capacity", min=1, max=1_000_000, help="能打多少个电话 · how many calls")
-    ] = 50,
-    owner: Annotated[str | None, typer.Option("--owner", help="客户经理 · account manager")] = None,
-    to: Annotated[Path | None, typer.Option("--to", help="file.csv | file.xlsx")] = None,
-    folder: WorkspaceOption = HERE,
-    lang: LangOption = None,
-    as_json: JsonOption = False,
-) -> None:
-    """先打给谁：按成交概率 × 价值排序 · Whom to call first: probability × value, cut to capacity."""
-    from kequn.reading.calls import call_rows, write_calls
-
-    workspace, snapshot, lang = published(folder, lang)
-    with snapshot.connect() as con:
-        answer = call_rows(con, workspace, snapshot, target, capacity=capacity, owner=owner, lang=lang)
-    if to is not None:
-        keys = (
-            "rank",
-            "customer_id",
-            "account_manager",
-            "probability",
-            "value",
-            "expected_value",
-            "offer",
-            "sentence",
-        )
-        write_calls(answer, to, {key: say(f"summary.{key}", lang) for key in keys})
-    if as_json:
-        print_json(answer)
-        return
-    names = [say(f"summary.{key}", lang) for key in ("rank", "customer", "probability", "expected", "action")]
-    body = [
-        [r["rank"], r["customer_id"], percent(r["probability"]), count(r["expected_value"]), r["sentence"]]
-        for r in answer["calls"]
-    ]
-    print_table(say("summary.call_list", lang), names, body, right=(0, 2, 3))
-    widen = [[w["calls"], count(w["added_orders"]), percent(w["conversion"])] for w in answer["widening"]]
-    print_table(
-        say("summary.widening", lang),
-        [say(f"summary.{key}", lang) for key in ("calls", "added", "conversion")],
-        widen,
-        right=(0, 1, 2),
     )
 
 

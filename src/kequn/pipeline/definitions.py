@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from kequn.data.sources import Sources, load_sources, parse_sources
+from kequn.act.outcomes import FILE as OUTCOMES
+from kequn.data.sources import Source, Sources, load_sources, parse_sources
 from kequn.definitions import read_text
 from kequn.profile import FeatureFile, load_features
 from kequn.profile.enrich import EnrichSettings
@@ -41,6 +42,7 @@ def read_definitions(folder: Path) -> Definitions:
         for path in sorted((folder / part).glob("*.yaml")):
             texts[f"{part}/{path.name}"] = read_text(path)
     sources = load_sources(folder / "sources.yaml") if "sources.yaml" in texts else parse_sources("{}")
+    sources = with_outcomes(sources, folder)
     features = (load_features(folder / "features.yaml"),) if "features.yaml" in texts else ()
     return Definitions(sources, features, texts)
 
@@ -59,4 +61,27 @@ def enrich_settings(settings: Settings, definitions: Definitions) -> EnrichSetti
     )
 
 
-__all__ = ["Definitions", "enrich_settings", "read_definitions"]
+def with_outcomes(sources: Sources, folder: Path) -> Sources:
+    """The sources and, once somebody has recorded one, the outcomes of calls as touches of every run."""
+    if not (folder / OUTCOMES).is_file():
+        return sources
+    columns = (
+        "campaign_id",
+        "customer_id",
+        "sent_at",
+        "channel",
+        "arm",
+        "offer_id",
+        "cost",
+        "responded_at",
+        "converted_order_id",
+    )
+    taken = {source.name for source in sources.touches}
+    name = next(
+        name for name in ("workbench", *(f"workbench {n}" for n in range(2, 99))) if name not in taken
+    )
+    own = Source(name=name, files=(OUTCOMES.as_posix(),), columns={column: column for column in columns})
+    return sources.model_copy(update={"touches": (*sources.touches, own)})
+
+
+__all__ = ["Definitions", "enrich_settings", "read_definitions", "with_outcomes"]

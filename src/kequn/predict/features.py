@@ -151,13 +151,18 @@ def read_features(profile: Path, *, before: date | None = None, extra: Iterable[
     table = pq.ParquetDataset(files).read(columns=[_KEY, *names, *guard])
     if before is not None and guard:
         refuse_future(table.column("last_order_at"), before, profile)
-    table = sort_by_key(table)
+    matrix = features_of(sort_by_key(table), names)
+    buyers = matrix.column("frequency") > 0
+    return matrix.rows(buyers) if not buyers.all() else matrix
+
+
+def features_of(table: Any, names: Sequence[str] | None = None) -> FeatureMatrix:
+    """The features in an Arrow table of profile rows, in its order; `names` are those allowed unless given."""
+    names = allowed(table.schema) if names is None else names
     values = np.empty((table.num_rows, len(names)), dtype=np.float64)
     for place, name in enumerate(names):
         values[:, place] = as_float(table.column(name))
-    matrix = FeatureMatrix(table.column(_KEY).combine_chunks(), tuple(names), values)
-    buyers = matrix.column("frequency") > 0
-    return matrix.rows(buyers) if not buyers.all() else matrix
+    return FeatureMatrix(table.column(_KEY).combine_chunks(), tuple(names), values)
 
 
 def refuse_future(last_order: Any, before: date, where: Path) -> None:
@@ -249,6 +254,7 @@ __all__ = [
     "allowed",
     "as_float",
     "feature_titles",
+    "features_of",
     "in_sample",
     "parquet_files",
     "read_features",

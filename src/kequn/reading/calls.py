@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from kequn.i18n import say
 from kequn.reading.members import parse_target
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ def call_rows(
     Raises SnapshotError for an unknown segment, DataError and ModelError from the call list itself.
     """
     from kequn.act.call_list import CallRequest, CallTables, Playbooks, call_list
+    from kequn.act.outcomes import FILE
 
     manifest = snapshot.manifest.model_dump(mode="json")
     wanted = parse_target(con, target) if target else None
@@ -45,19 +47,26 @@ def call_rows(
         name: snapshot.files(name) if snapshot.has(name) else ()
         for name in ("profile", "prediction", "assignment", "recommendation")
     }
+    made = (workspace.folder / FILE,) if (workspace.folder / FILE).is_file() else ()
     playbooks = Playbooks(manifest["schemes"].get(scheme or "", {}).get("playbooks", {}))
     request = CallRequest(
         capacity=capacity, scheme=scheme, segment=wanted.segment if wanted else None, owner=owner
     )
-    found = call_list(CallTables(**own, **facts), request, snapshot.manifest.as_of, lang, playbooks)
+    found = call_list(
+        CallTables(**own, **facts, outcomes=made), request, snapshot.manifest.as_of, lang, playbooks
+    )
     return found.as_dict()
 
 
-def write_calls(answer: dict[str, Any], file: Path, titles: dict[str, str]) -> int:
-    """The list as `.csv` or `.xlsx`; returns the rows."""
+def write_calls(answer: dict[str, Any], file: Path, lang: str) -> int:
+    """The list as `.csv`, `.xlsx` or `.parquet`, with empty columns for what comes of each call; returns the rows."""
+    from kequn.act.call_list import call_titles
     from kequn.act.export import write_rows
 
-    return write_rows(file, answer["calls"], titles)
+    titles = call_titles(lang)
+    empty = {name: say(f"act.column_{name}", lang) for name in ("result", "contacted_at", "order_id")}
+    rows = [{**row, "offer_id": row["product_id"], **dict.fromkeys(empty, "")} for row in answer["calls"]]
+    return write_rows(file, rows, {**titles, "offer_id": say("act.column_offer_id", lang), **empty})
 
 
 __all__ = ["call_rows", "write_calls"]

@@ -107,6 +107,22 @@ def reasons(
     )
 
 
+@customers.get(
+    "/{customer_id}/drivers", response=MANY, summary="是什么推高或拉低了概率 · What moved the probabilities"
+)
+@scope("customers:read")
+def drivers(request: HttpRequest, customer_id: Path[Name], lang: Literal["zh", "en"] = "zh") -> Any:
+    """Churn and purchase: exact contributions of the features in log-odds, largest first, computed now."""
+    from kequn.reading.forecast import what_moved
+
+    answers.find(request, customer_id)
+    reader = request.snapshot  # type: ignore[attr-defined]
+    if "prediction" not in reader.tables:
+        return []
+    manifest = reader.manifest.model_dump(mode="json")
+    return answers.jsonable(what_moved(reader.connection, reader.folder, manifest, customer_id, lang))
+
+
 def _no_nul_or_none(text: str | None) -> str | None:
     if text and "\x00" in text:
         raise ApiError(422, "api.bad_request")

@@ -27,6 +27,7 @@ ACTIONS = {
     "tag.added": _("打标签"),
     "tag.removed": _("去掉标签"),
     "customer.unmasked": _("查看个人信息明文"),
+    "outcome.recorded": _("记录跟进结果"),
     "job.started": _("启动任务"),
     "job.cancelled": _("取消任务"),
     "run.published": _("发布运行结果"),

@@ -11,6 +11,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from kequn.i18n import say
+from kequn.reading.forecast import offer_reason, trust
 from kequn.reading.values import value_title
 from kequn.web.accounts.masking import HIDDEN
 from kequn.web.published import column_title, language, remembered, said, schemes, value_titles, worded
@@ -28,14 +29,6 @@ NAMED = ("name", "company")
 READ = frozenset({*SHOWN_FIRST, *MEASURED, *NAMED})
 """Columns of the profile that the card shows: planning a query over all of them takes longer than running it."""
 OFFERS = 3
-QUALITY = {
-    "p_churn": "churn",
-    "p_purchase_30d": "purchase_30d",
-    "p_purchase_90d": "purchase_90d",
-    "clv_12m": "mbg_nbd",
-    "p_alive": "mbg_nbd",
-    "health_score": "health",
-}
 
 
 def headline(profile: Mapping[str, Any]) -> str:
@@ -155,27 +148,20 @@ class Card:
     @cached_property
     def offers(self) -> list[dict[str, Any]]:
         """The products to propose, each with one sentence of why."""
-        found = []
-        for row in self.found["recommendations"][:OFFERS]:
-            product = self._product(row["product_id"])
-            reason = row.get("reason_product_id")
-            if row.get("again"):
-                why = say("predict.offer_usual", language(), product=product)
-            elif reason:
-                why = say("predict.offer_because", language(), reason=self._product(reason), product=product)
-            else:
-                why = say("predict.offer_popular", language(), product=product)
-            found.append({**row, "product": product, "why": why})
-        return found
-
-    def _product(self, product_id: str) -> str:
         names = remembered(self.reader, "products", lambda: _products(self.reader))
-        return names.get(product_id, product_id)
+        return [
+            {
+                **row,
+                "product": names.get(row["product_id"], row["product_id"]),
+                "why": offer_reason(row, names, language()),
+            }
+            for row in self.found["recommendations"][:OFFERS]
+        ]
 
     @cached_property
     def forecasts(self) -> list[dict[str, Any]]:
         """Each prediction with how well its model did on held-out months."""
-        cards = {card["model"]: card for card in said(self.reader).get("models") or ()}
+        models = said(self.reader).get("models") or ()
         found = []
         for column in said(self.reader).get("prediction_columns") or ():
             value = self.prediction.get(column["name"])
@@ -185,7 +171,7 @@ class Card:
                 {
                     "title": worded(column["title"], column["name"]),
                     "value": _forecast(column, value),
-                    "trust": _trust(cards.get(QUALITY.get(column["name"], ""))),
+                    "trust": trust(models, column["name"], language()),
                 }
             )
         return found
@@ -230,13 +216,3 @@ def _forecast(column: Mapping[str, Any], value: Any) -> str:
     if column["name"].startswith("p_"):
         return numbers.percent(value)
     return numbers.number(value, 1) if isinstance(value, float) else _plain(value)
-
-
-def _trust(card: Mapping[str, Any] | None) -> str:
-    """How far to trust it, in one phrase; empty when the run says nothing of that model."""
-    quality = (card or {}).get("quality") or {}
-    if quality.get("auc") is not None:
-        return _("留出检验 AUC %(auc)s") % {"auc": numbers.number(quality["auc"], 2)}
-    if quality.get("rank_correlation") is not None:
-        return _("留出检验排序相关 %(value)s") % {"value": numbers.number(quality["rank_correlation"], 2)}
-    return _("未经留出检验") if card is not None else ""

@@ -18,7 +18,7 @@ from kequn.web.accounts import masking
 from kequn.web.accounts.permissions import needs
 from kequn.web.contacts import PERSONAL, with_contacts
 from kequn.web.customer_list import SORTS, Filters, find
-from kequn.web.pages.customers import tagging
+from kequn.web.pages.customers import follow_up, tagging
 from kequn.web.pages.customers.card import READ, Card, headline
 from kequn.web.pages.customers.seeing import seen_customer, seen_row
 from kequn.web.pages.rfm.views import cell_filter, chosen_cells
@@ -103,6 +103,7 @@ def card(request: HttpRequest, customer_id: str) -> HttpResponse:
     return render(request, "customers/card.html", {
         **tagging.shown(request, customer), "id": customer_id, "card": view, "heading": headline(profile) or customer_id, "may_unmask": may_unmask,
         "shown": masking.is_shown(request, customer_id), "several_runs": len(runs(reader)) > 1,
+        **follow_up.shown(request, customer),
     })  # fmt: skip
 
 
