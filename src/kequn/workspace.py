@@ -91,6 +91,23 @@ class RunSettings(_Strict):
     keep_runs: int = Field(default=10, ge=1, le=10_000)
 
 
+class OfferChoice(_Strict):
+    """What may be offered to whom. Products are named by id, or all at once by category or subcategory.
+
+    `per_customer`: offers kept for each customer; `fatigue_days`: a product offered to somebody within so many days is not
+    offered to them again (0: no limit); `only`: nothing else is offered; `never`: these are not; `not_for`: a rule, customers
+    who get no offer; `eligible`: product or category to a rule, nobody else gets it. Rules use profile columns and
+    behaviour, not predictions or segments, which come later.
+    """
+
+    per_customer: int = Field(default=5, ge=1, le=20)
+    fatigue_days: int = Field(default=30, ge=0, le=3650)
+    only: list[str] = Field(default_factory=list)
+    never: list[str] = Field(default_factory=list)
+    not_for: str | None = None
+    eligible: dict[str, str] = Field(default_factory=dict)
+
+
 AsOf = Literal["latest", "today"] | dt.date
 
 
@@ -113,6 +130,7 @@ class Settings(_Strict):
     """Built-in schemes that this business doesn't want to be given."""
     engine: EngineChoice = EngineChoice()
     settings: RunSettings = RunSettings()
+    offers: OfferChoice = OfferChoice()
 
     @field_validator("currency")
     @classmethod

@@ -9,7 +9,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from kequn.workspace import EngineChoice, RunSettings, Settings
+from kequn.workspace import EngineChoice, OfferChoice, RunSettings, Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -32,7 +32,11 @@ def commands() -> list[str]:
 
 def settings(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
     for name in model.model_fields:
-        inner = {"engine": EngineChoice, "settings": RunSettings}.get(name) if not prefix else None
+        inner = (
+            {"engine": EngineChoice, "settings": RunSettings, "offers": OfferChoice}.get(name)
+            if not prefix
+            else None
+        )
         if inner:
             yield from settings(inner, f"{name}.")
         else:

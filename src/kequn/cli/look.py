@@ -326,6 +326,27 @@ def predictions(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json
         for m in models
     ]
     print_table(say("summary.predictions", lang), names, body)
+    _print_sensitivity(models, lang)
+
+
+def _print_sensitivity(models: list[dict[str, Any]], lang: str) -> None:
+    """Lifetime value of all customers by horizon and discount rate."""
+    found: list[dict[str, Any]] = next(
+        (m["parameters"]["sensitivity"] for m in models if (m.get("parameters") or {}).get("sensitivity")), []
+    )
+    rates = sorted({row["discount_rate"] for row in found})
+    values = {(row["horizon_months"], row["discount_rate"]): row["clv"] for row in found}
+    body = [
+        [f"{horizon:g}", *(count(round(values[horizon, rate])) for rate in rates)]
+        for horizon in sorted({row["horizon_months"] for row in found})
+    ]
+    if body:
+        names = [
+            say("summary.horizon", lang),
+            *(say("summary.rate", lang, rate=percent(rate)) for rate in rates),
+        ]
+        heading = say("summary.sensitivity", lang, margin=percent(found[0]["margin"]))
+        print_table(heading, names, body, right=range(1, len(names)))
 
 
 def _gate(gate: Any, lang: str) -> str:

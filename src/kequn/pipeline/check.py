@@ -7,6 +7,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kequn.pipeline.definitions import enrich_settings, read_definitions
+from kequn.pipeline.offers import offer_rules
 from kequn.pipeline.run import everything, read_facts
 from kequn.profile import ProfilePlan, Registry, catalog_of
 from kequn.profile.enrich import foreseen
@@ -47,6 +48,7 @@ def check_workspace(workspace: Workspace, now: datetime | None = None) -> dict[s
     registry = Registry(definitions.features)
     catalog = everything(registry, delivered, as_of, digits)
     schemes = load_schemes(definitions.under("schemes"), catalog)
+    offer_rules(workspace.settings.offers, catalog)
     audience_terms(definitions.under("audiences"), with_schemes(catalog, schemes.values()))
     start = facts.history_start.date() if facts.history_start else None
     plan = registry.plan(delivered, as_of, start, minor_unit_digits=digits)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kequn.engine import Parquet
 from kequn.language import Column
+from kequn.pipeline.offers import resolved
 from kequn.pipeline.views import write_profile
 from kequn.profile import ProfileColumn, ProfilePlan
 from kequn.profile.published import published
@@ -42,7 +43,7 @@ def predictions(running: Running, plan: ProfilePlan) -> Prediction | None:
         facts=facts,
         profile_at=lambda day: profile_at(running, day),
         folder=work,
-        settings=_settings(running),
+        settings=_settings(running, plan),
     )
     result = predict(inputs)
     files = _publish(running, "prediction", result.prediction, PREDICTION_COLUMNS)
@@ -52,7 +53,8 @@ def predictions(running: Running, plan: ProfilePlan) -> Prediction | None:
     return Prediction(PREDICTION_COLUMNS, files, result.as_list())
 
 
-def _settings(running: Running) -> PredictSettings:
+def _settings(running: Running, plan: ProfilePlan) -> PredictSettings:
+    from kequn.pipeline.run import everything
     from kequn.predict import PredictSettings
 
     chosen = running.workspace.settings.settings
@@ -65,6 +67,10 @@ def _settings(running: Running) -> PredictSettings:
         discount_rate=chosen.discount_rate,
         margin_rate=chosen.margin_rate,
         repurchase=repurchase,
+        rules=resolved(
+            running, plan, everything(running.registry, running.delivered, running.as_of, running.digits)
+        ),
+        offers=running.workspace.settings.offers.per_customer,
         minor_unit_digits=running.digits,
     )
 

@@ -15,6 +15,7 @@ from kequn.errors import DataError, KequnError
 from kequn.language import Catalog, Column
 from kequn.pipeline.clusters import Clustered, clusters_for
 from kequn.pipeline.definitions import Definitions, enrich_settings, read_definitions
+from kequn.pipeline.offers import offer_terms
 from kequn.pipeline.progress import Clocked, Listener
 from kequn.pipeline.views import join_predictions, register_facts, view_profile, write_profile
 from kequn.profile import Delivered, ProfileColumn, ProfilePlan, Registry, catalog_of
@@ -194,6 +195,7 @@ def plan_profile(running: Running) -> tuple[Mapping[str, Scheme], ProfilePlan]:
         term for scheme in schemes.values() for rule in scheme.rules.values() for term in rule.terms.values()
     ]
     terms += audience_terms(running.definitions.under("audiences"), with_schemes(catalog, schemes.values()))
+    terms += offer_terms(running.workspace.settings.offers, catalog)
     start = running.facts.history_start
     history = start.date() if start else None
     plan = running.registry.plan(

@@ -7,7 +7,7 @@ day, up to the last day before `as_of`: T = tenure_days - 1, t_x = tenure_days -
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from kequn.predict.clv import LifetimeValue, PurchaseModel, Season, Statistics, ValueSettings
 
 DAYS_PER_WEEK = 7.0
+HORIZONS = (6.0, 12.0, 24.0, 36.0)
+RATES = (0.05, 0.1, 0.15)
+"""What the sensitivity table shows beside the settings in use: months ahead and yearly discount rates."""
 IN_TIME = ("alpha", "beta")
 """Parameters that are times: printed in weeks, as in the papers."""
 
@@ -80,7 +83,7 @@ def fit_value(
 
     Columns named `_12m` always look twelve months ahead; `clv` is over the horizon of the settings.
     """
-    from kequn.predict.clv import fit_models, lifetime_value
+    from kequn.predict.clv import fit_models, lifetime_value, sensitivity
 
     statistics = statistics_of(scoring)
     season = season_before(past, past.as_of)
@@ -92,6 +95,11 @@ def fit_value(
         whole = year
         if settings.horizon_months != 12:
             whole = lifetime_value(statistics, settings, as_of=past.as_of, season=season, models=models)
+        table = sensitivity(
+            statistics, settings, models=models, as_of=past.as_of, season=season,
+            horizons_months=sorted({*HORIZONS, settings.horizon_months}),
+            discount_rates=sorted({*RATES, settings.discount_rate}),
+        )  # fmt: skip
     except ModelError as error:
         reason = note(error.code, **error.fields)
         return Value(
@@ -106,10 +114,14 @@ def fit_value(
         "next_order_days": np.where(year.wait_days <= 3650, np.ceil(year.wait_days), np.nan),
     }
     model = models.choice.fit.model if models.choice.fit is not None else None
-    return Value(columns, _cards(past, whole, statistics, minor_unit_digits), model, statistics)
+    shown = [{**row, "clv": row["clv"] / 10**minor_unit_digits} for row in table]
+    return Value(columns, _cards(past, whole, statistics, minor_unit_digits, shown), model, statistics)
 
 
-def _cards(past: Past, found: LifetimeValue, statistics: Statistics, digits: int) -> tuple[ModelCard, ...]:
+def _cards(
+    past: Past, found: LifetimeValue, statistics: Statistics, digits: int, table: Sequence[Mapping[str, Any]]
+) -> tuple[ModelCard, ...]:
+    """One card per purchase model; the one in use also has the sensitivity `table` (money in major units)."""
     quality, baseline = _held_out(past, found.settings)
     repeats = float(statistics.x.sum())
     cards = []
@@ -119,7 +131,9 @@ def _cards(past: Past, found: LifetimeValue, statistics: Statistics, digits: int
             ModelCard(
                 fit.kind,
                 _gate(found, fit.kind),
-                _in_weeks(fit.as_record(), found, statistics) if used else _in_weeks(fit.as_record()),
+                {**_in_weeks(fit.as_record(), found), "sensitivity": table}
+                if used
+                else _in_weeks(fit.as_record()),
                 log_likelihood=fit.log_likelihood + repeats * math.log(DAYS_PER_WEEK),
                 quality=quality if used else None,
                 baseline=baseline if used else None,
@@ -132,7 +146,15 @@ def _cards(past: Past, found: LifetimeValue, statistics: Statistics, digits: int
     if found.choice.fit is None:
         notes = tuple(note(code) for code in found.warnings)
         cards.append(
-            ModelCard("clv", _gate(found), quality=quality, baseline=baseline, used=found.method, notes=notes)
+            ModelCard(
+                "clv",
+                _gate(found),
+                {"sensitivity": table},
+                quality=quality,
+                baseline=baseline,
+                used=found.method,
+                notes=notes,
+            )
         )
     cards.append(_spend_card(past, found, digits))
     return tuple(cards)
@@ -148,9 +170,7 @@ def _gate(found: LifetimeValue, model: str | None = None) -> Gate:
     return Gate(True, "predict.gate_none", 0, 0)
 
 
-def _in_weeks(
-    record: Mapping[str, Any], found: LifetimeValue | None = None, statistics: Statistics | None = None
-) -> dict[str, Any]:
+def _in_weeks(record: Mapping[str, Any], found: LifetimeValue | None = None) -> dict[str, Any]:
     """Parameters of a purchase model with times in weeks; the settings beside those of the model in use."""
     told: dict[str, Any] = {
         name: value / DAYS_PER_WEEK if name in IN_TIME else value
@@ -161,7 +181,7 @@ def _in_weeks(
         for name, value in record["standard_errors"].items()
     }
     told |= {"time_unit": "week", "customers": record["customers"], "boundary": record["boundary"]}
-    if found is not None and statistics is not None:
+    if found is not None:
         how = found.settings
         told |= {
             "horizon_months": how.horizon_months,

@@ -32,6 +32,7 @@ SHOWN = (
     "p_churn",
     "health_score",
 )
+SUMMED = frozenset({"expected_orders_12m"})
 LANGUAGE_COLON = {"zh": "：", "en": ": "}
 
 
@@ -41,6 +42,7 @@ def predictions(source: Source, action: str | None) -> dict[str, Any]:
     return {
         "gap": None if cards else said("report.no_predictions"),
         "cards": cards,
+        "sensitivity": _sensitivity(source),
         "by_segment": _by_segment(source, action),
         "offers": _offers(source),
     }
@@ -73,6 +75,25 @@ def _card(source: Source, card: Mapping[str, Any]) -> dict[str, Any]:
         ],
         "notes": [_note(source, note) for note in card.get("notes") or ()],
     }
+
+
+def _sensitivity(source: Source) -> dict[str, Any] | None:
+    """Value of all customers by horizon (rows) and yearly discount rate (columns); the settings in use are marked."""
+    for card in source.manifest.get("models") or ():
+        found, told = (card.get("parameters") or {}).get("sensitivity"), card.get("parameters") or {}
+        if found:
+            rates = sorted({row["discount_rate"] for row in found})
+            values = {(row["horizon_months"], row["discount_rate"]): row["clv"] for row in found}
+            return {
+                "rates": rates,
+                "margin": found[0]["margin"],
+                "chosen": [told.get("horizon_months"), told.get("discount_rate")],
+                "rows": [
+                    {"horizon": horizon, "values": [values[horizon, rate] for rate in rates]}
+                    for horizon in sorted({row["horizon_months"] for row in found})
+                ],
+            }
+    return None
 
 
 def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
@@ -149,7 +170,7 @@ def _whole(value: Any) -> Any:
 
 
 def _by_segment(source: Source, scheme: str | None) -> dict[str, Any] | None:
-    """Money summed, everything else averaged, per segment of `scheme`."""
+    """Money and orders summed, everything else averaged, per segment of `scheme`."""
     columns = [
         c
         for c in source.manifest.get("prediction_columns") or ()
@@ -162,7 +183,8 @@ def _by_segment(source: Source, scheme: str | None) -> dict[str, Any] | None:
         c for c in columns if c["name"] in there
     ][:7]
     sums = ", ".join(
-        f'{"sum" if c["type"] == "money" else "avg"}(p."{c["name"]}") AS "{c["name"]}"' for c in columns
+        f'{"sum" if c["type"] == "money" or c["name"] in SUMMED else "avg"}(p."{c["name"]}") AS "{c["name"]}"'
+        for c in columns
     )
     found = {
         row["segment"]: row

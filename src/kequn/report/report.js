@@ -393,6 +393,8 @@
       rest.length ? card(word("predict.more"), word("predict.more.sub"), { span: measured.filter((one) => !curved(one)).length % 2 ? 6 : 12 }, h("ul.plain", {}, rest.map(other))) : null,
       of.by_segment ? card(word("predict.by_segment"), word("predict.by_segment.sub", { scheme: text(of.by_segment.scheme) }), { span: 12, long: true }, table([{ title: word("segment"), kind: "text", value: (row) => row.title }, { title: word("customers"), kind: "count", value: (row) => row.customers },
         ...of.by_segment.columns.map((column, at) => ({ title: text(column.title), kind: column.kind, value: (row) => row.values[at] }))], of.by_segment.rows, { class: "tall-head" })) : null,
+      of.sensitivity ? card(word("predict.sensitivity"), word("predict.sensitivity.sub", { margin: show.percent(of.sensitivity.margin) }), { span: 12 }, table([{ title: word("predict.horizon"), kind: "node", value: (row) => word("predict.months", { n: row.horizon }) },
+        ...of.sensitivity.rates.map((rate, at) => ({ title: word("predict.rate", { rate: show.percent(rate) }), kind: "node", class: "num", value: (row) => (row.horizon === of.sensitivity.chosen[0] && rate === of.sensitivity.chosen[1] ? h("strong", {}, show.money(row.values[at])) : show.money(row.values[at])) }))], of.sensitivity.rows)) : null,
       of.offers.length ? card(word("offers"), word("offers.sub"), { span: 12 }, table([{ title: word("offers.product"), kind: "node", value: (row) => [row.name ?? row.product_id, row.name ? h("small", {}, row.product_id) : null] }, { title: word("customers"), kind: "count", value: (row) => row.customers },
         { title: word("offers.probability"), kind: "percent", value: (row) => row.probability }], of.offers)) : null);
   }

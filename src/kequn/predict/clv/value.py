@@ -212,15 +212,37 @@ def sensitivity(
     Rows have `horizon_months`, `discount_rate`, `margin`, `clv`. Totals are of unrounded figures.
     """
     made = models or fit_models(statistics, settings.model)
+    whole = [month for month in horizons_months if month % settings.period_months == 0]
+    longest = max(whole, default=0)
+    shared = _undiscounted(statistics, replace(settings, horizon_months=longest), made, as_of, season)
     rows: list[dict[str, Any]] = []
     for horizon in horizons_months:
-        base = replace(settings, horizon_months=horizon, margin=1.0)
-        periods = lifetime_value(statistics, base, as_of=as_of, season=season, models=made).clv_by_period
+        how = replace(settings, horizon_months=horizon)
+        count = len(how.edges_months()) - 1
+        # a horizon of whole periods is the beginning of the longest one
+        periods = shared[:count] if horizon in whole else _undiscounted(statistics, how, made, as_of, season)
         for rate in discount_rates:
-            total = float((periods * replace(base, discount_rate=rate).discounts(len(periods))).sum())
+            total = float((periods * replace(how, discount_rate=rate).discounts(count)).sum())
             for margin in margins or (settings.margin,):
                 rows.append({
                     "horizon_months": horizon, "discount_rate": rate, "margin": margin,
                     "clv": float(np.floor(total * margin + 0.5)),
                 })  # fmt: skip
     return rows
+
+
+def _undiscounted(
+    statistics: Statistics, how: ValueSettings, models: Models, as_of: date | None, season: Season | None
+) -> Array:
+    """Expected money of all customers period by period, before margin and discount."""
+    year = season or flat_season()
+    edges = how.edges_months() * DAYS_PER_MONTH
+    levels = year.levels(as_of or date(2000, 1, 1), statistics.T, edges)
+    spend, fit = _expected_spend(statistics, models.spend), models.choice.fit
+    if fit is None:
+        ahead, reach = _steady_purchases(statistics, edges), np.ones(len(statistics))
+    else:
+        history, place = distinct(statistics.x, statistics.t_x, statistics.T)
+        reach = fit.model.p_alive(history.x.astype(np.float64), history.t_x, history.T)[place]
+        ahead = _purchases_if_alive(fit.model, history, place, edges)
+    return _add_up(ahead, levels, np.ones(len(levels)), reach * spend).by_period

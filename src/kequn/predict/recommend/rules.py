@@ -75,10 +75,13 @@ def permitted(
     if rules.excluded_customers:
         out = np.array([key in rules.excluded_customers for key in customers], dtype=bool)
         allowed &= ~out[found.rows]
+    shared: dict[frozenset[str], list[int]] = {}  # products of one category share their customers: asked once
     for product, who in rules.eligible.items():
         if product in item_of:
-            among = np.array([key in who for key in customers], dtype=bool)
-            allowed &= (found.items != item_of[product]) | among[found.rows]
+            shared.setdefault(who, []).append(item_of[product])
+    for who, items in shared.items():
+        among = np.array([key in who for key in customers], dtype=bool)
+        allowed &= ~np.isin(found.items, np.array(items)) | among[found.rows]
     pairs = [
         row_of[customer] * len(products) + item_of[product]
         for customer, product in tired

@@ -28,7 +28,7 @@ def index(request: HttpRequest) -> HttpResponse:
     cards = [_card(place, card) for place, card in enumerate(found["cards"])]
     return render(request, "predictions/index.html", {
         "cards": cards, "gap": _words(found["gap"]), "scheme": scheme, "schemes": list(schemes(reader).values()),
-        "by_segment": _by_segment(found["by_segment"]), "offers": found["offers"] if everyone else [], "everyone": everyone,
+        "by_segment": _by_segment(found["by_segment"]), "sensitivity": _sensitivity(found["sensitivity"]) if everyone else None, "offers": found["offers"] if everyone else [], "everyone": everyone,
     })  # fmt: skip
 
 
@@ -82,6 +82,26 @@ def _reliability(place: int, card: dict[str, Any]) -> Chart | None:
         {_("预测"): [point["predicted"] for point in points], _("实际"): [point["observed"] for point in points]},
         kind="percent", size="small", note=_words(card["model"]),
     )  # fmt: skip
+
+
+def _sensitivity(found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """Value of all customers by horizon and discount rate; the cell of the settings in use is marked."""
+    if not found:
+        return None
+    return {
+        "margin": found["margin"],
+        "rates": found["rates"],
+        "rows": [
+            {
+                "horizon": numbers.number(row["horizon"]),
+                "cells": [
+                    {"value": numbers.compact(value), "chosen": [row["horizon"], rate] == found["chosen"]}
+                    for rate, value in zip(found["rates"], row["values"], strict=True)
+                ],
+            }
+            for row in found["rows"]
+        ],
+    }
 
 
 def _by_segment(found: dict[str, Any] | None) -> dict[str, Any] | None:
