@@ -10,7 +10,7 @@ import typer
 from kequn.cli.app import HERE, JsonOption, LangOption, WorkspaceOption, app, published
 from kequn.cli.groups import print_groups
 from kequn.cli.printing import count, percent, print_json, print_line, print_table
-from kequn.cli.summary import AHEAD, print_scheme, scheme_title
+from kequn.cli.summary import print_ahead, print_scheme, scheme_title
 from kequn.i18n import say, title
 
 Limit = Annotated[int, typer.Option("--limit", min=1, max=1_000_000, help="最多几行 · how many rows")]
@@ -103,7 +103,8 @@ def show(
         return
     for name in dict.fromkeys(row["scheme"] for row in rows):
         part = [row for row in rows if row["scheme"] == name]
-        print_scheme(name, part, manifest, lang, segment or None, AHEAD)
+        print_scheme(name, part, manifest, lang, segment or None)
+        print_ahead(part, manifest, lang, segment or None)
     found = found_groups(manifest, scheme)
     if found and not segment:
         print_groups(found, lang)

@@ -18,7 +18,7 @@ HEADLINES = ("transaction_type", "rfm", "value_tier")
 """The schemes shown in full, with those that the library doesn't have: the user's own."""
 FULL = 3
 AHEAD = ("expected_orders_12m", "expected_revenue_12m", "clv_12m")
-"""Sums of the members' predictions, which `show` prints beside what they spent."""
+"""Sums of the members' predictions, which `show` prints below what they spent."""
 EMPTY = "scheme.empty_segment"
 NAMED = 4
 Row = dict[str, Any]
@@ -98,25 +98,12 @@ def _largest(rows: Sequence[Row], lang: str) -> str:
     return " · ".join(f"{row[f'title_{lang}']} {percent(row['customers'] / whole)}" for row in best)
 
 
-def print_scheme(
-    scheme: str,
-    rows: Sequence[Row],
-    manifest: Row,
-    lang: str,
-    only: str | None = None,
-    ahead: Sequence[str] = (),
-) -> None:
-    """One scheme as a table: segment, customers, share, revenue, and the sums `ahead` that the run has.
-
-    `only`: one segment, its share still of the whole.
-    """
+def print_scheme(scheme: str, rows: Sequence[Row], manifest: Row, lang: str, only: str | None = None) -> None:
+    """One scheme as a table: segment, customers, share, revenue. `only`: one segment, its share still of the whole."""
     value = next((name for name in ("revenue_12m", "monetary") if rows and name in rows[0]), None)
     total = sum(row[value] or 0 for row in rows) if value else 0
     names = [say(f"summary.{key}", lang) for key in ("segment", "customers", "share")]
     names += [say("summary.revenue", lang), say("summary.revenue_share", lang)] if value else []
-    ahead = [name for name in ahead if any(row.get(name) is not None for row in rows)]
-    titles = {item["name"]: title(item["title"], lang) for item in manifest.get("prediction_columns", [])}
-    names += [titles.get(name, name) for name in ahead]
     body = []
     for row in rows:
         if only is not None and row["segment"] != only:
@@ -124,9 +111,23 @@ def print_scheme(
         line = [row[f"title_{lang}"], count(row["customers"]), percent(row["share"])]
         if value:
             line += [count(row[value]), percent(float(row[value] or 0) / float(total)) if total else "–"]
-        body.append([*line, *(count(row[name]) for name in ahead)])
+        body.append(line)
     heading = scheme_title(scheme, manifest, lang)
-    print_table(f"{heading} ({scheme})", names, body, right=range(1, len(names)))
+    print_table(f"{heading} ({scheme})", names, body, right=(1, 2, 3, 4))
+
+
+def print_ahead(rows: Sequence[Row], manifest: Row, lang: str, only: str | None = None) -> None:
+    """What the members of each segment will do, summed: orders, revenue and value of the next 12 months."""
+    there = [name for name in AHEAD if any(row.get(name) is not None for row in rows)]
+    titles = {item["name"]: title(item["title"], lang) for item in manifest.get("prediction_columns", [])}
+    body = [
+        [row[f"title_{lang}"], *(count(row[name]) for name in there)]
+        for row in rows
+        if only is None or row["segment"] == only
+    ]
+    if there:
+        names = [say("summary.segment", lang), *(titles.get(name, name) for name in there)]
+        print_table(say("summary.ahead", lang), names, body, right=range(1, len(names)))
 
 
 def scheme_title(scheme: str, manifest: Row, lang: str) -> str:
@@ -150,4 +151,11 @@ def print_warnings(manifest: Row, lang: str) -> None:
         print_line(say("summary.empty_segments", lang, segments=len(empty), names=names))
 
 
-__all__ = ["AHEAD", "print_reconciliation", "print_scheme", "print_summary", "print_warnings", "scheme_title"]
+__all__ = [
+    "print_ahead",
+    "print_reconciliation",
+    "print_scheme",
+    "print_summary",
+    "print_warnings",
+    "scheme_title",
+]
