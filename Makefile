@@ -27,6 +27,7 @@ lint: $(STAMP)
 
 bench: $(STAMP)
 	BENCH=$(BENCH) $(VENV)/bin/python -m bench.run
+	$(VENV)/bin/python -m bench.predict
 
 serve: $(STAMP)
 	$(VENV)/bin/kequn serve -w kequn-demo

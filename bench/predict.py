@@ -1,0 +1,210 @@
+"""`make bench`, second part: the predictions of a run, and the fits of lifetime value beside their peers (`bench/clv.py`).
+
+    python -m bench.predict                  score 1 M customers, offers for 100,000 customers, fits
+    python -m bench.predict --only score     one of score, recommend, clv; the rest of the results stays
+    python -m bench.predict --tables         only rewrite the tables in docs/
+
+Each measurement is a process of its own. `score` fits every model on the generated facts and scores a million customers; the past
+profiles that training replays are built by the profile room and timed apart. Writes `bench/results/predict.json`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from bench.measure import run_once
+from bench.scale import DATA, Scale
+from bench.stages import Stages, cpu_seconds
+from bench.tables import PAGES, table
+
+ROOT = Path(__file__).parent.parent
+RESULTS, CLV = ROOT / "bench" / "results" / "predict.json", ROOT / "bench" / "results" / "clv.json"
+BEGIN, END = "<!-- predictions:begin -->", "<!-- predictions:end -->"
+SCORED, OFFERED = Scale(10), Scale(1)
+GOALS = {"score": 30.0, "recommend": 60.0}
+"""Seconds: scoring 1 M customers with all models, offers for 100,000 customers x 10,000 products."""
+GOAL_GB = 3.0
+AS_OF, START = date(2026, 11, 1), date(2023, 11, 1)
+
+
+def score(data: Path, out: Path, stages: Stages) -> None:
+    """Every model of a run but the offers: fitted on samples, every customer scored."""
+    from bench.by_registry import canonical, files, start
+    from kequn.pipeline.views import register_facts, write_profile
+    from kequn.predict import PredictInputs, predict
+    from kequn.predict.features import DATED
+    from kequn.profile import Registry
+
+    engine = start(out)
+    delivered = canonical(data / "facts")
+    tables = {name: files(data / "facts" / name) for name in delivered}
+    register_facts(engine, tables, delivered)
+    spent = [0.0]
+
+    def profile_at(day: date) -> Path:
+        began, folder = cpu_seconds(), out / f"profile-{day}"
+        if not folder.exists():
+            plan = Registry().plan(delivered, day, START, only=[*DATED, "last_order_at", "margin"])
+            write_profile(engine, plan, folder, 2)
+        spent[0] += cpu_seconds() - began
+        return folder
+
+    with stages.stage("profile"):
+        profile = profile_at(AS_OF)
+    facts = {"orders": tables["orders"].files}
+    spent[0], began = 0.0, cpu_seconds()
+    with stages.stage("predict"):
+        found = predict(PredictInputs(profile, AS_OF, START, facts, profile_at, out / "predicted"))
+    engine.close()
+    used = cpu_seconds() - began
+    stages.notes |= {
+        "customers": _rows(profile), "predict_cpu_s": round(used - spent[0], 2), "past_profiles_cpu_s": round(spent[0], 2),
+        "wall_s_by_model": dict(found.seconds), "used": {card.model: card.used for card in found.cards},
+    }  # fmt: skip
+
+
+def recommend(data: Path, out: Path, stages: Stages) -> None:
+    """Offers of every customer: three recommenders compared on a held-out window, the best one fitted and ranked."""
+    from kequn.predict.recommend import Sales, fit_recommendations
+
+    lines = tuple(sorted((data / "facts" / "order_lines").glob("*.parquet")))
+    products = tuple(sorted((data / "facts" / "products").glob("*.parquet")))
+    began = cpu_seconds()
+    with stages.stage("recommend"):
+        found = fit_recommendations(Sales(lines, products), AS_OF, START)
+    stages.notes |= {
+        "customers": len(set(found.table.column("customer_id").to_pylist())), "products": found.card.parameters.get("products"),
+        "offers": found.table.num_rows, "predict_cpu_s": round(cpu_seconds() - began, 2), "used": found.card.used,
+    }  # fmt: skip
+
+
+def _rows(folder: Path) -> int:
+    import pyarrow.parquet as pq
+
+    return sum(pq.read_metadata(file).num_rows for file in folder.glob("*.parquet"))
+
+
+TASKS: Mapping[str, Callable[[Path, Path, Stages], None]] = {"score": score, "recommend": recommend}
+SCALES = {"score": SCORED, "recommend": OFFERED}
+
+
+def measured(task: str) -> dict[str, Any]:
+    """Run one task in a process of its own on its generated data."""
+    scale = SCALES[task]
+    if not (scale.folder / "done").exists():
+        subprocess.run([sys.executable, "-m", "bench.generate", str(scale.millions)], check=True, cwd=ROOT)
+    DATA.mkdir(exist_ok=True)
+    out = Path(tempfile.mkdtemp(prefix="predict-", dir=DATA))
+    try:
+        sample = run_once(
+            [sys.executable, "-m", "bench.predict", "--task", task, str(scale.folder), str(out)], ROOT
+        )
+    finally:
+        shutil.rmtree(out, ignore_errors=True)
+    return sample.as_json()
+
+
+def missed(results: Mapping[str, Any]) -> list[str]:
+    """Goals not reached, in words; seconds are CPU seconds, which another tenant of the machine can't stretch."""
+    found = []
+    for task, goal in GOALS.items():
+        if task in results:
+            used, peak = results[task]["notes"]["predict_cpu_s"], results[task]["peak_gb"]
+            found += [f"{task}: {used} CPU s, goal {goal:g}"] if used > goal else []
+            found += [f"{task}: {peak} GB, goal {GOAL_GB:g}"] if peak > GOAL_GB else []
+    return found
+
+
+WORDS = {
+    "title": {"en": "Predictions", "zh": "预测"},
+    "score": {"en": "score {n} customers with all models", "zh": "用全部模型给 {n} 位客户打分"},
+    "recommend": {"en": "offers for {n} customers, {p} products", "zh": "{n} 位客户、{p} 个商品的推荐"},
+    "heads": {"en": ["", "CPU s", "goal", "peak GB", "goal"], "zh": ["", "CPU 秒", "目标", "内存峰值 GB", "目标"]},
+    "fits": {
+        "en": ["fit, customers", "Kequn s", "Kequn CPU s", "peak MB", "lifetimes, CPU ×", "PyMC-Marketing, CPU ×", "furthest apart"],
+        "zh": ["拟合，客户数", "客群 秒", "客群 CPU 秒", "内存 MB", "lifetimes，CPU 倍数", "PyMC-Marketing，CPU 倍数", "参数最大相对差"],
+    },
+}  # fmt: skip
+MODELS = {"bg_nbd": "BG/NBD", "mbg_nbd": "MBG/NBD", "pareto_nbd": "Pareto/NBD", "gamma_gamma": "Gamma-Gamma"}
+
+
+def rendered(results: Mapping[str, Any], fits: Mapping[str, Any], lang: str) -> str:
+    """Both tables in one language."""
+    rows = []
+    for task, goal in GOALS.items():
+        if task in results:
+            notes = results[task]["notes"]
+            label = WORDS[task][lang].format(n=f"{notes['customers']:,}", p=f"{notes.get('products', 0):,}")
+            peak = f"{results[task]['peak_gb']:.2f}"
+            rows.append([label, f"{notes['predict_cpu_s']:.1f}", f"≤ {goal:g}", peak, f"≤ {GOAL_GB:g}"])
+    lines = [row for size in fits.get("sizes", ()) for row in _fits(size)]
+    return "\n\n".join([table(list(WORDS["heads"][lang]), rows), table(list(WORDS["fits"][lang]), lines)])
+
+
+def _fits(size: Mapping[str, Any]) -> list[list[str]]:
+    rows = []
+    for figure in size["figures"]:
+        if figure["library"] != "kequn" or figure["model"] not in MODELS or "seconds" not in figure:
+            continue
+        times = {
+            one["peer"]: f"{one['times_cpu']:g}" for one in size["ratios"] if one["model"] == figure["model"]
+        }
+        apart = max((one["apart"] for one in size["parity"] if one["model"] == figure["model"]), default=None)
+        rows.append([
+            f"{MODELS[figure['model']]}, {size['customers']:,}", f"{figure['seconds']:.3f}", f"{figure['cpu_seconds']:.3f}",
+            f"{figure['peak_mb']:,}", times.get("lifetimes", "–"), times.get("pymc_marketing", "–"), "–" if apart is None else f"{apart:.0e}",
+        ])  # fmt: skip
+    return rows
+
+
+def write_tables() -> None:
+    """Replace what stands between the markers of both pages."""
+    results, fits = (json.loads(file.read_text()) if file.exists() else {} for file in (RESULTS, CLV))
+    for lang, page in PAGES.items():
+        text = page.read_text(encoding="utf-8")
+        head, rest = text.split(BEGIN, 1)
+        page.write_text(
+            f"{head}{BEGIN}\n{rendered(results, fits, lang)}\n{END}{rest.split(END, 1)[1]}", encoding="utf-8"
+        )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--only", nargs="*", choices=[*TASKS, "clv"], default=[*TASKS, "clv"])
+    parser.add_argument("--tables", action="store_true")
+    parser.add_argument("--task", nargs=3, metavar=("TASK", "DATA", "OUT"), help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    if asked.task:
+        stages = Stages()
+        TASKS[asked.task[0]](Path(asked.task[1]), Path(asked.task[2]), stages)
+        stages.report()
+        return
+    if not asked.tables:
+        results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+        results["python"] = platform.python_version()
+        for task in TASKS:
+            if task in asked.only:
+                results[task] = measured(task)
+                print(task, json.dumps(results[task]), flush=True)
+                RESULTS.write_text(json.dumps(results, indent=2, sort_keys=True) + "\n")
+        if "clv" in asked.only:
+            subprocess.run([sys.executable, str(ROOT / "bench" / "clv.py")], check=True, cwd=ROOT)
+        for line in missed(results):
+            print(f"MISSED: {line}")
+    write_tables()
+
+
+if __name__ == "__main__":
+    main()
