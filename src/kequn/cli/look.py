@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -205,7 +206,7 @@ def _print_predictions(card: dict[str, Any], manifest: dict[str, Any], lang: str
         print_table(
             heading,
             names,
-            [[a, f"{v:,.10g}" if v is not None else None, c] for a, v, c in reasons],
+            [[a, count(v), c] for a, v, c in reasons],
             right=(1, 2),
         )
     if card["recommendations"]:
@@ -223,7 +224,13 @@ def _worded(column: str, value: Any, lang: str) -> Any:
         return say(f"predict.health_{value}", lang)
     if column == "health_band":
         return say(f"predict.band_{value}", lang)
-    return percent(value) if column.startswith("p_") else value
+    return (
+        percent(value)
+        if column.startswith("p_")
+        else count(value)
+        if isinstance(value, (int, float, Decimal))
+        else value
+    )
 
 
 def _print_segments(snapshot: Any, card: dict[str, Any], manifest: dict[str, Any], lang: str) -> None:
@@ -315,18 +322,10 @@ def predictions(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json
     if as_json:
         print_json(models)
         return
-    names = [say(f"summary.{key}", lang) for key in ("model", "gate", "quality", "baseline", "published")]
-    body = [
-        [
-            m["model"],
-            _gate(m.get("gate"), lang),
-            _figures(m.get("quality")),
-            _figures(m.get("baseline")),
-            say("word.yes" if m.get("published") else "word.no", lang),
-        ]
-        for m in models
-    ]
-    print_table(say("summary.predictions", lang), names, body)
+    digits = snapshot.manifest.model_dump(mode="json").get("minor_unit_digits", 2)
+    for card in models:
+        for line in _model_lines(card, digits, lang):
+            print_line(line)
     _print_sensitivity(models, lang)
 
 
@@ -350,37 +349,62 @@ def _print_sensitivity(models: list[dict[str, Any]], lang: str) -> None:
         print_table(heading, names, body, right=range(1, len(names)))
 
 
-def _gate(gate: Any, lang: str) -> str:
-    if not isinstance(gate, dict):
-        return ""
-    if gate.get("ok"):
-        return "✓"
-    fields = {key: value for key, value in gate.items() if key not in ("ok", "code")}
-    return say(str(gate.get("code") or "word.no"), lang, **fields)
-
-
-FIGURES = (
-    "name",
-    "auc",
-    "brier",
-    "log_loss",
-    "gini",
-    "mae",
-    "ndcg_10",
-    "precision_10",
-    "coverage",
-    "customers",
-)
+MEASURES = ("auc", "log_loss", "rank_correlation", "mae", "ndcg_10", "precision_10")
 """What of a model's quality fits a line; `--json` has all of it."""
 
 
-def _figures(figures: Any) -> str:
-    if not isinstance(figures, dict):
-        return "" if figures is None else str(figures)
-    shown = [(key, figures[key]) for key in FIGURES if key in figures]
-    return "\n".join(
-        f"{key} {value:.4g}" if isinstance(value, float) else f"{key} {value}" for key, value in shown
+def _model_lines(card: dict[str, Any], digits: int, lang: str) -> list[str]:
+    """A model: what is in use, its data gate and fit date; then what it reached on held-out days beside its baseline."""
+    used = str(card["used"]) if card.get("used") else ""
+    state = (
+        "published" if card.get("published") else "instead" if used and used != card["model"] else "unused"
     )
+    head = [
+        say(f"summary.model_{state}", lang, model=_short(str(card["model"]), lang), used=_short(used, lang))
+    ]
+    head.append(_gate(card.get("gate"), lang))
+    if card.get("fitted_on"):
+        head.append(say("summary.fitted", lang, day=card["fitted_on"]))
+    quality, baseline = card.get("quality") or {}, card.get("baseline") or {}
+    shown = [
+        say("summary.against", lang, measure=_cut(say(f"report.measure.{name}", lang)), found=_figure(name, quality[name], digits),
+            baseline=_figure(name, baseline.get(name), digits))
+        for name in MEASURES
+        if isinstance(quality.get(name), float)
+    ]  # fmt: skip
+    if not shown:
+        return [" · ".join(head)]
+    rival = (
+        say("summary.rival", lang, name=_short(str(baseline["name"]), lang)) if baseline.get("name") else ""
+    )
+    return [" · ".join(head), "    " + " · ".join([*shown, rival] if rival else shown)]
+
+
+def _short(name: str, lang: str) -> str:
+    from kequn.reading.forecast import model_title
+
+    return _cut(model_title(name, lang))
+
+
+def _cut(text: str) -> str:
+    """A title without what it says in brackets."""
+    return text.split("（")[0].split(" (")[0]
+
+
+def _figure(name: str, value: Any, digits: int) -> str:
+    if not isinstance(value, float):
+        return "–"
+    return f"{value / 10**digits:,.2f}" if name == "mae" else f"{value:.3f}"
+
+
+def _gate(gate: Any, lang: str) -> str:
+    """What there was of what is needed; below it the sentence of what is missing."""
+    if not isinstance(gate, dict):
+        return ""
+    needed, found = count(gate.get("needed")), count(gate.get("found"))
+    if gate.get("ok"):
+        return f"✓ {found} / {needed}" if gate.get("needed") else "✓"
+    return say(str(gate.get("code") or "word.no"), lang, needed=needed, found=found)
 
 
 @app.command()

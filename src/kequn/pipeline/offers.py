@@ -43,16 +43,20 @@ def offer_terms(chosen: OfferChoice, catalog: Catalog) -> list[Term]:
     return [term for rule in offer_rules(chosen, catalog).values() for term in rule.terms.values()]
 
 
-def resolved(running: Running, plan: ProfilePlan, catalog: Catalog) -> OfferRules:
+def resolved(running: Running, plan: ProfilePlan) -> OfferRules:
     """The rules as ids of products and customers.
 
     A key that names no product and no category, and a rule whose columns the data lack, are warnings of the run; for a
     product whose rule can't be answered nobody is eligible.
     """
+    from kequn.pipeline.run import everything
     from kequn.predict import OfferRules
 
     chosen = running.workspace.settings.offers
-    rules = offer_rules(chosen, catalog)
+    rules: dict[str, Rule] = {}
+    if chosen.not_for or chosen.eligible:
+        whole = everything(running.registry, running.delivered, running.as_of, running.digits)
+        rules = offer_rules(chosen, whole)
     goods = _products(running, {*chosen.only, *chosen.never, *chosen.eligible})
     barred = _matching(running, plan, "offers.not_for", rules)
     eligible: dict[str, frozenset[str]] = {}

@@ -54,7 +54,6 @@ def predictions(running: Running, plan: ProfilePlan) -> Prediction | None:
 
 
 def _settings(running: Running, plan: ProfilePlan) -> PredictSettings:
-    from kequn.pipeline.run import everything
     from kequn.predict import PredictSettings
 
     chosen = running.workspace.settings.settings
@@ -67,9 +66,7 @@ def _settings(running: Running, plan: ProfilePlan) -> PredictSettings:
         discount_rate=chosen.discount_rate,
         margin_rate=chosen.margin_rate,
         repurchase=repurchase,
-        rules=resolved(
-            running, plan, everything(running.registry, running.delivered, running.as_of, running.digits)
-        ),
+        rules=resolved(running, plan),
         offers=running.workspace.settings.offers.per_customer,
         minor_unit_digits=running.digits,
     )

@@ -122,7 +122,8 @@ def _cards(
     past: Past, found: LifetimeValue, statistics: Statistics, digits: int, table: Sequence[Mapping[str, Any]]
 ) -> tuple[ModelCard, ...]:
     """One card per purchase model; the one in use also has the sensitivity `table` (money in major units)."""
-    quality, baseline = _held_out(past, found.settings)
+    method = found.choice.fit.kind if found.choice.fit is not None else found.settings.model
+    quality, baseline = _held_out(past, replace(found.settings, model=method))
     repeats = float(statistics.x.sum())
     cards = []
     for fit in found.choice.tried:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
@@ -18,6 +19,7 @@ from kequn.profile.plan import BASE, PROFILE, PlanInput, Planner, ProfileColumn,
 from kequn.profile.relation import Relation, table_relation
 from kequn.profile.terms import behaviours, term_features
 
+WORD = re.compile(r"\w+")
 Delivered = Mapping[str, Mapping[str, Type]]
 """The facts at hand: table to the columns that a source delivered, with their types."""
 
@@ -46,7 +48,8 @@ class Registry:
         grains, features = all_declarations(self.extra)
         given = PlanInput(relations(delivered), present(delivered), history_start, as_of, minor_unit_digits)
         wanted = [*features, *_custom(delivered)] if only is None else needed_for(features, only)
-        plan = Planner(grains, [*wanted, *term_features(terms)], given).plan()
+        asked = [*wanted, *term_features(terms)]
+        plan = Planner(grains if only is None else grains_for(grains, asked), asked, given).plan()
         return replace(
             plan, unavailable=tuple(replace(u, missing=in_facts(u.missing)) for u in plan.unavailable)
         )
@@ -55,7 +58,8 @@ class Registry:
         """Only the behaviour terms: customer_id and one hidden column per term."""
         grains, _ = all_declarations(self.extra)
         given = PlanInput(relations(delivered), present(delivered), None, as_of)
-        return Planner(grains, term_features(terms), given).plan()
+        asked = list(term_features(terms))
+        return Planner(grains_for(grains, asked), asked, given).plan()
 
     def everything(self, as_of: date, delivered: Delivered | None = None) -> ProfilePlan:
         """The plan if every table and column were delivered: all columns that a definition may name.
@@ -84,6 +88,15 @@ def needed_for(features: Sequence[FeatureDeclaration], names: Iterable[str]) -> 
             if item.source == PROFILE and item.name in wanted:
                 wanted |= {node.name for node in parsed_feature(item.sql).find_all(exp.Column)}
     return [item for item in features if item.name in wanted]
+
+
+def grains_for(grains: Mapping[str, str], features: Sequence[FeatureDeclaration]) -> dict[str, str]:
+    """The grains that the features read and those that they are made of; a grain names only earlier ones."""
+    wanted = {item.source for item in features}
+    for name, sql in reversed(list(grains.items())):
+        if name in wanted:
+            wanted |= {word for word in WORD.findall(sql) if word in grains}
+    return {name: sql for name, sql in grains.items() if name in wanted}
 
 
 def present(delivered: Delivered) -> frozenset[str]:

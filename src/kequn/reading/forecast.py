@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kequn.i18n import say, title
+from kequn.i18n import catalogue, say, title
 from kequn.reading.rows import rows
 
 if TYPE_CHECKING:
@@ -43,6 +43,12 @@ def card_of(models: Sequence[Mapping[str, Any]], column: str) -> Mapping[str, An
         return by_name.get("contract_churn") or by_name.get("churn")
     own = {"p_purchase_30d": "purchase_30d", "p_purchase_90d": "purchase_90d", "next_best_offer": "recommend"}
     return by_name.get("health" if column.startswith("health") else own.get(column, ""))
+
+
+def model_title(name: str, lang: str) -> str:
+    """A model, a simpler method or a baseline in words; its own name where there are none."""
+    families = ("predict.model_", "predict.clv_model_", "predict.used_")
+    return next((say(family + name, lang) for family in families if family + name in catalogue()), name)
 
 
 def trust(models: Sequence[Mapping[str, Any]], column: str, lang: str) -> str:
@@ -179,4 +185,4 @@ def product_names(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[An
     return {row["id"]: row["name"] for row in rows(con, sql, [list(ids)])}
 
 
-__all__ = ["card_of", "offer_reason", "offered", "product_names", "trust", "what_moved"]
+__all__ = ["card_of", "model_title", "offer_reason", "offered", "product_names", "trust", "what_moved"]

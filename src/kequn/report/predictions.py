@@ -33,7 +33,6 @@ SHOWN = (
     "health_score",
 )
 SUMMED = frozenset({"expected_orders_12m"})
-LANGUAGE_COLON = {"zh": "：", "en": ": "}
 
 
 def predictions(source: Source, action: str | None) -> dict[str, Any]:
@@ -105,11 +104,6 @@ def _gate(gate: Mapping[str, Any]) -> dict[str, Any]:
     if gate.get("ok"):
         return {"ok": True, "text": said("predict.gate_ok", **fields)}
     words = said(code, **fields) if known(code) else said("report.gate", **fields)
-    if "_gate_" in code:  # lifetime value names the count only
-        words = {
-            lang: f"{words[lang]}{LANGUAGE_COLON[lang]}{said('report.gate', **fields)[lang]}"
-            for lang in words
-        }
     return {"ok": False, "text": words}
 
 
