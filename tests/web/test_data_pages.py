@@ -300,6 +300,8 @@ def test_moves_keep_to_the_customers_of_the_person_and_to_known_runs(browse: Bro
     assert shown["sides"]["in"]["customers"] <= everybody["sides"]["in"]["customers"]
     html(browse("analyst", "third"), "/segments/rfm/champions/moves/?from=nothing", 404)
     html(browse("analyst", "fourth"), "/segments/rfm/nobody/moves/", 404)
+
+
 def test_a_sales_person_records_an_outcome_of_their_customer_and_of_no_other(
     browse: Browse, reader: Reader, settings: Any, request: pytest.FixtureRequest
 ) -> None:

@@ -89,5 +89,7 @@ def drivers(request: HttpRequest, customer_id: str) -> HttpResponse:
         for reason in one["reasons"]:
             value = reason["value"]
             reason["share"] = round(100 * abs(reason["contribution"]) / most)
-            reason["shown"] = numbers.DASH if value is None else numbers.number(value, 0 if value == round(value) else 1)
+            reason["shown"] = (
+                numbers.DASH if value is None else numbers.number(value, 0 if value == round(value) else 1)
+            )
     return render(request, "customers/drivers.html", {"found": found})
