@@ -15,6 +15,7 @@ from kequn.audience import AudienceSpec
 from kequn.audience.build import read_ids
 from kequn.definitions import parse_yaml, read_text, validate
 from kequn.web.audit.models import AuditEvent
+from kequn.web.jobs.models import Job
 from kequn.web.tags.models import Tag
 
 Browse = Callable[..., Client]
@@ -80,3 +81,18 @@ def test_only_those_who_may_change_tags_and_only_of_their_own_customers(browse: 
     seen = browse("analyst", "reader").get("/customers/C000/").content.decode()
     assert "mine" in seen and 'name="add"' not in seen
     assert sales.get("/customers/C000/tags/").status_code == 405
+
+
+def test_a_list_is_exported_only_by_those_who_see_everybody(browse: Browse, audiences: Path) -> None:
+    marketer = browse("marketer")
+    tag(marketer, "C001", add="到店")
+    path = "/audiences/dao_dian/export/"
+    assert browse("sales", account_manager=MANAGERS[1]).post(path, {"format": "csv"}).status_code == 403
+    assert browse("segment_owner").post(path, {"format": "csv"}).status_code == 404
+    assert marketer.post(path, {"format": "exe"}).status_code == 404
+    assert marketer.post("/audiences/nobody/export/", {"format": "csv"}).status_code == 404
+    assert browse("analyst").post(path, {"format": "csv", "personal": "on"}).status_code == 404
+    assert marketer.get(path).status_code == 405
+    started = marketer.post(path, {"format": "csv"})
+    job = Job.objects.get(kind="members.export")
+    assert started.url == f"/tasks/{job.pk}/" and job.params["audience"] == "dao_dian"

@@ -19,7 +19,7 @@ from tests.web.site import Site, Visit, browser, running, visiting
 from kequn.web import navigation
 from kequn.web.accounts.roles import may
 
-pytestmark = pytest.mark.browser
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(1200)]
 WIDE, PHONE = (1440, 900), (390, 844)
 ROLES = ("analyst", "sales", "segment_owner", "administrator")
 # what lies behind the pages of the sidebar, with the permission that its page asks for
@@ -102,3 +102,17 @@ def test_a_stranger_is_asked_to_sign_in_on_every_page(chromium: Any, site: Site,
         tab.go("/customers/00001/")
         assert "/login/" in tab.page.url and tab.page.locator(".k-side").count() == 0
         assert wrong_with(tab, (WIDE, PHONE), (WIDE, PHONE)) == []
+
+
+def test_a_click_on_a_cell_chooses_it_and_a_second_click_lets_go(chromium: Any, site: Site) -> None:
+    with visiting(chromium, site) as tab:
+        tab.sign_in("analyst")
+        tab.go("/rfm/")
+        tab.page.click("a.k-cell >> nth=0")
+        tab.page.wait_for_url(lambda url: "cells=" in url, wait_until="commit")
+        tab.page.wait_for_selector("#rule")
+        assert "cells=" in tab.page.url and tab.page.inner_text("#rule") != ""
+        tab.page.click(".k-cell[aria-current]")
+        tab.page.wait_for_selector("#rule", state="detached")
+        assert tab.page.locator("#rule").count() == 0
+        assert tab.complaints == []

@@ -60,7 +60,14 @@ def index(request: HttpRequest) -> HttpResponse:
         "tables": [table for table in tables if table["read"]],
         "totals": totals,
         "kept_share": totals["kept"] / totals["read"] if totals["read"] else None,
-        "filled": filled_columns(lang),
+        "filled": [
+            {
+                **table,
+                "partly": [column for column in table["columns"] if column["share"] != 1],
+                "whole": [column["title"] for column in table["columns"] if column["share"] == 1],
+            }
+            for table in filled_columns(lang)
+        ],
         "warnings": warnings,
         "quarantine_url": reverse("sources:quarantine") if request.user.may("data.import") else "",
     }
