@@ -22,7 +22,7 @@ from kequn.workspace import Workspace
 
 NAMES = ("retail", "cosmetics", "travel", "bank", "telecom", "catering", "b2b", "software")
 """In the order in which the documentation lists them."""
-FOLDERS = ("schemes", "audiences", "questionnaires")
+FOLDERS = ("schemes", "audiences", "questionnaires", "calendar")
 Words = dict[Literal["zh", "en"], str]
 
 

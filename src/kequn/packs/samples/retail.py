@@ -106,6 +106,15 @@ class Shop:
                     )
                 )
 
+    def celebrate(self, locals_: list[Person], draw: World) -> None:
+        """The anniversary of the Shanghai stores brings some of the town's members in, some of them for nothing else."""
+        for person in locals_:
+            if draw.chance(0.45):
+                taste = self._taste(person)
+                for _ in range(1 + draw.count(1.2)):
+                    day = date(draw.pick((2024, 2025)), 5, 14 + int(draw.between(0, 7)))
+                    self._order(person, max(day, person.since), "everyday", taste, "门店")
+
     def _taste(self, person: Person) -> list[tuple[Product, float]]:
         liked = {
             self.world.pick(list(CATEGORIES)): 6.0,
@@ -208,6 +217,7 @@ def write(folder: Path) -> None:
     for person in members:
         shop.serve(person)
     home = World(29)
+    shop.celebrate([person for person in members if person.city.startswith("上海")], World(41))
     sources = ("小红书", "广告", "朋友推荐", "门店", "搜索")
     write_csv(folder / "会员.csv", ("会员编号", "姓名", "性别", "生日", "省份", "城市", "城市等级", "婚姻状况", "家庭人数", "子女数", "学历", "年收入", "来源渠道", "注册时间", "城乡"),
               [(p.id, p.name, p.gender, p.birth, p.province, p.city, p.tier, p.married, p.household, p.children, p.education, p.income, world.pick(sources), f"{p.since} 12:00:00", home.weighted((("城市", 68), ("郊区", 19), ("农村", 13)))) for p in members])  # fmt: skip
