@@ -64,7 +64,9 @@ def main(names: list[str]) -> None:
 
     for name in names or pack_names():
         pack = load_pack(name)
-        titles = [parse_yaml(pack.texts[f"schemes/{own}.yaml"], own)["title"]["zh"] for own in pack.own_schemes]
+        titles = [
+            parse_yaml(pack.texts[f"schemes/{own}.yaml"], own)["title"]["zh"] for own in pack.own_schemes
+        ]
         with tempfile.TemporaryDirectory() as folder:
             picture(report_of(name, Path(folder) / name), titles[:3], IMAGES / f"pack-{name}.png")
         print(name)

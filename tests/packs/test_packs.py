@@ -15,6 +15,7 @@ from kequn.packs import load_pack, pack_names, write_pack, write_sample
 from kequn.packs.pack import tuned_schemes
 from kequn.pipeline import run
 from kequn.pipeline.setup import copy_library, prepare
+from kequn.pipeline.weights import learn_weights, write_weights
 from kequn.scheme.library import texts as library_texts
 from kequn.snapshot import Snapshot
 from kequn.workspace import Settings, Workspace
@@ -207,3 +208,32 @@ def test_no_scheme_of_a_sample_puts_nearly_everybody_in_one_segment(ran: tuple[s
         if whole and scheme not in SAYS_LITTLE:
             assert max(counts.values()) < 0.97 * whole, f"{scheme}: {counts}"
             assert counts.get("unknown", 0) < 0.9 * whole, f"{scheme}: {counts}"
+
+
+def test_weights_learnt_from_retention_are_written_where_they_do_better(
+    ran: tuple[str, Path, Snapshot],
+) -> None:
+    name, folder, _ = ran
+    if name != "retail":
+        pytest.skip("one shop is enough")
+    workspace = Workspace.open(folder)
+    learnt, scheme = learn_weights(workspace, "loyalty")
+    assert scheme.name == "loyalty"
+    assert learnt.customers > 200
+    assert learnt.better
+    before = (workspace.schemes / "loyalty.yaml").read_text(encoding="utf-8")
+    file = write_weights(workspace, "loyalty", learnt)
+    after = (workspace.schemes / file).read_text(encoding="utf-8")
+    points = {
+        item["id"]: max(item.get("points") or [c["points"] for c in item["choices"]])
+        for item in parse_yaml(after, "-")["items"]
+    }
+    assert {item.id: points[item.id] for item in learnt.items} == {
+        item.id: item.learnt for item in learnt.items
+    }
+    assert [line for line in after.splitlines() if "title" in line] == [
+        line for line in before.splitlines() if "title" in line
+    ]
+    with pytest.raises(ConfigError) as caught:
+        learn_weights(workspace, "loyalti")
+    assert (caught.value.code, caught.value.fields["nearest"]) == ("scheme.no_scorecard", "loyalty")

@@ -71,6 +71,29 @@ def test_bic_proposes_the_number_of_latent_classes(duckdb: Engine, tmp_path: Pat
     assert agreement(labels, rows, owners) >= 0.95
 
 
+def test_a_proposed_number_steps_down_until_its_groups_stay_the_same(duckdb: Engine, tmp_path: Path) -> None:
+    rng = np.random.default_rng(4)  # one continuum from small to large customers, and noise beside it
+    size, count = rng.normal(0, 1, 260), 260
+    rows: list[Row] = [
+        {
+            "customer_id": f"C{place:04d}",
+            "recency_days": int(150 * np.exp(-0.8 * size[place] + rng.normal(0, 0.6))) + 1,
+            "frequency": int(1 + np.exp(1.5 + 0.8 * size[place] + rng.normal(0, 0.4))),
+            "monetary": int(2e5 * np.exp(0.9 * size[place] + rng.normal(0, 0.5))),
+            "promotion_share": float(np.clip(rng.normal(0.4, 0.25), 0, 1).round(3)),
+            "preferred_channel": ["app", "门店", "天猫"][int(rng.integers(3))],
+            "gender": ["女", "男"][int(rng.integers(2))],
+        }
+        for place in range(count)
+    ]
+    result, _ = found(duckdb, tmp_path / "auto", rows, scheme_of(k="auto"))
+    assert (result.manifest["k"]["k"], result.manifest["k"]["reason"]) == (2, "cluster.reason.fewer_stable")
+    assert result.manifest["quality"]["stability"] >= 0.75
+    assert "cluster.unstable" not in {warning.code for warning in result.warnings}
+    more, _ = found(duckdb, tmp_path / "three", rows, scheme_of(k=3))
+    assert more.manifest["quality"]["stability"] < 0.75
+
+
 def test_everybody_stands_in_one_group_and_words_differ(duckdb: Engine, tmp_path: Path) -> None:
     rows, _ = planted(900)
     result, assignment, members = assigned(duckdb, tmp_path, rows, scheme_of())

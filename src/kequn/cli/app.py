@@ -76,6 +76,7 @@ def published(folder: Path, lang: str | None) -> tuple[Workspace, Snapshot, Lang
 def run_guarded() -> int:
     """Run the application; 0 good, 1 a clear error on stderr, 2 wrong usage."""
     import kequn.cli.act
+    import kequn.cli.learning
     import kequn.cli.look
     import kequn.cli.make
     import kequn.cli.runs

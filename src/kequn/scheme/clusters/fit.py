@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -139,15 +139,32 @@ def _find(name: str, spec: ClusterSpec, encoding: Encoding, encoded: Encoded, la
             )
     if choice.k == 1:
         return _Found(None, choice, warnings=tuple(warnings))
-    fitted = fit(spec.method, encoding, encoded, choice.k, seed=spec.seed, starts=3)
     tried = encoded.take(some(len(encoded), TRY_ROWS[spec.method]))
-    stable = stability(spec.method, encoding, tried, fitted, seed=spec.seed)
+    choice, fitted, stable = _settled(spec, encoding, encoded, tried, choice)
     if stable.rand < STABLE:
         warnings.append(
             KequnError("cluster.unstable", scheme=name, found=round(stable.rand, 2), least=STABLE)
         )
     apart = silhouette(encoding, tried, fitted.scorer.labels(encoding, tried))
     return _Found(fitted, choice, stable, apart, tuple(warnings))
+
+
+def _settled(
+    spec: ClusterSpec, encoding: Encoding, encoded: Encoded, tried: Encoded, choice: Choice
+) -> tuple[Choice, Fit, Stability]:
+    """The fit and its stability. A number that was proposed steps down until its groups stay the same between samples."""
+
+    def at(k: int) -> tuple[Fit, Stability]:
+        fitted = fit(spec.method, encoding, encoded, k, seed=spec.seed, starts=3)
+        return fitted, stability(spec.method, encoding, tried, fitted, seed=spec.seed)
+
+    first = at(choice.k)
+    if spec.k == "auto" and first[1].rand < STABLE:
+        for k in range(choice.k - 1, 1, -1):
+            fitted, stable = at(k)
+            if stable.rand >= STABLE:
+                return replace(choice, k=k, reason="cluster.reason.fewer_stable"), fitted, stable
+    return choice, *first
 
 
 def _different(encoded: Encoded, enough: int) -> int:
