@@ -45,10 +45,10 @@ def picture(report: Path, titles: list[str], target: Path) -> None:
               const cards = titles.map(title => [...document.querySelectorAll("section.card, .card")].find(card => card.querySelector("h3")?.textContent === title)).filter(Boolean);
               const cover = document.querySelector(".cover");
               for (const details of document.querySelectorAll("details")) details.open = false;
-              for (const card of cards) for (const details of [...card.querySelectorAll("details")].slice(0, 4)) details.open = true;
               const main = document.querySelector("main");
               const grid = cards[0].parentElement;
               grid.replaceChildren(...cards);
+              grid.style.marginTop = "20px";
               main.replaceChildren(cover, grid);
             }""",
             titles,
@@ -64,9 +64,8 @@ def main(names: list[str]) -> None:
 
     for name in names or pack_names():
         pack = load_pack(name)
-        titles = [
-            parse_yaml(pack.texts[f"schemes/{own}.yaml"], own)["title"]["zh"] for own in pack.own_schemes
-        ]
+        own = [parse_yaml(pack.texts[f"schemes/{scheme}.yaml"], scheme) for scheme in pack.own_schemes]
+        titles = [one["title"]["zh"] for one in sorted(own, key=lambda one: one["kind"] == "cross")]
         with tempfile.TemporaryDirectory() as folder:
             picture(report_of(name, Path(folder) / name), titles[:3], IMAGES / f"pack-{name}.png")
         print(name)

@@ -113,7 +113,8 @@ def _portrait(source: Source, scheme: str, row: Mapping[str, Any]) -> list[dict[
     candidates = [
         item for item in segment_portrait(source.con, scheme, row["segment"], CANDIDATES) if _tells(item)
     ]
-    chosen = _varied(candidates, kinds)
+    own = _kin(source, scheme)
+    chosen = _varied([item for item in candidates if item["dimension"] not in own], kinds)
     return [
         {
             "dimension": _dimension(source, item), "value": _value(source, item["dimension"], item["value"]),
@@ -122,6 +123,16 @@ def _portrait(source: Source, scheme: str, row: Mapping[str, Any]) -> list[dict[
         }
         for item in chosen
     ]  # fmt: skip
+
+
+def _kin(source: Source, scheme: str) -> set[str]:
+    """Schemes that say the same again: those that cross this one, and those that this one crosses."""
+    parts = source.definition(scheme).get("of") or ()
+    return {
+        f"seg_{other}"
+        for other in source.schemes
+        if other in parts or scheme in (source.definition(other).get("of") or ())
+    }
 
 
 def _tells(item: Mapping[str, Any]) -> bool:
