@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 STAMP := $(VENV)/.installed
 BENCH ?= 10
+CUSTOMERS ?= 1000000
 
 venv: $(STAMP)
 
@@ -28,6 +29,10 @@ lint: $(STAMP)
 bench: $(STAMP)
 	BENCH=$(BENCH) $(VENV)/bin/python -m bench.run
 	$(VENV)/bin/python -m bench.predict
+
+bench-web: $(STAMP)
+	bash scripts/system_packages.sh wrk
+	$(VENV)/bin/python -m bench.web --customers $(CUSTOMERS)
 
 serve: $(STAMP)
 	$(VENV)/bin/kequn serve -w kequn-demo

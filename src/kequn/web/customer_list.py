@@ -89,17 +89,21 @@ def find(
     selected = ["customer_id", *shown, *([f'"seg_{scheme}" AS segment'] if scheme else [])]
     order = next((name for name in SORTS.get(sort, ()) if name in there), "customer_id")
     falling = "" if order in ("customer_id", "recency_days") else " DESC"
-    total = _count(reader, where, values, scope_of(request.user).key)
-    page = min(max(1, page), min(max(1, -(-total // PER_PAGE)), DEEPEST))
-    rows = reader.dicts(
-        f"SELECT {', '.join(selected)} FROM profile WHERE {where} "
-        f"ORDER BY {order}{falling} NULLS LAST, customer_id LIMIT {PER_PAGE} OFFSET {(page - 1) * PER_PAGE}",
-        values,
-    )  # fmt: skip
+    by = f"{order}{falling} NULLS LAST, customer_id"
+    if filters.text and page == 1:
+        rows, total = _searched(reader, selected, where, values, by)
+    else:
+        total = _count(reader, where, values, scope_of(request.user).key)
+        page = min(max(1, page), min(max(1, -(-total // PER_PAGE)), DEEPEST))
+        rows = reader.dicts(
+            f"SELECT {', '.join(selected)} FROM profile WHERE {where} ORDER BY {by} LIMIT {PER_PAGE} OFFSET {(page - 1) * PER_PAGE}",
+            values,
+        )
     named = contacts.with_contacts(reader, rows)
     personal = personal_columns(reader) | contacts.PERSONAL
     masked = [masked_row(request, row["customer_id"], row, personal & set(row)) for row in named]
     for row in masked:
+        row.pop("_total", None)
         row["called"] = row.get("name") or row.get("company") or ""
     return Found(masked, (*contacts.shown_columns(reader)[:1], *shown), total, page, sort=sort, scheme=scheme)
 
@@ -124,6 +128,19 @@ def condition(request: HttpRequest, reader: Reader, filters: Filters) -> tuple[s
         clauses.append(f"({sql})")
         values += found
     return " AND ".join(clauses), values
+
+
+def _searched(
+    reader: Reader, selected: Sequence[str], where: str, values: Sequence[Any], by: str
+) -> tuple[list[dict[str, Any]], int]:
+    """The first page of a search and how many there are, in one scan: what is typed differs every time."""
+    with reader.limited():
+        rows = reader.dicts(
+            f"WITH fitting AS MATERIALIZED (SELECT {', '.join(selected)} FROM profile WHERE {where}) "
+            f"SELECT *, (SELECT count(*) FROM fitting) AS _total FROM fitting ORDER BY {by} LIMIT {PER_PAGE}",
+            values,
+        )
+    return rows, next((int(row["_total"]) for row in rows), 0)
 
 
 def _count(reader: Reader, where: str, values: Sequence[Any], scope: str) -> int:

@@ -117,6 +117,7 @@ def one_snapshot(get_response: Next) -> Next:
                 serving().release(held.pop())
 
         request.snapshot = SimpleLazyObject(pin)  # type: ignore[attr-defined]
+        request.pinned = held  # type: ignore[attr-defined]
         try:
             response = get_response(request)
         except BaseException:

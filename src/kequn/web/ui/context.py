@@ -30,8 +30,8 @@ def shell(request: HttpRequest) -> dict[str, Any]:
         found |= {
             "sections": navigation.sections(user),
             "here": request.resolver_match.namespace if request.resolver_match else "",
-            "published_run": serving().current_run(),
             "published_day": _day(request),
+            "published_run": _run(request),
             "failed_jobs": lifecycle.unseen(user),
         }
     return found
@@ -43,3 +43,9 @@ def _day(request: HttpRequest) -> Any:
         return request.snapshot.manifest.as_of  # type: ignore[attr-defined]
     except (AttributeError, SnapshotError):
         return None
+
+
+def _run(request: HttpRequest) -> str | None:
+    """The run that this page was made from; what is published now when it read none."""
+    pinned = getattr(request, "pinned", None)
+    return str(pinned[0].run_id) if pinned else serving().current_run()

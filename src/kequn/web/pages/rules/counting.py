@@ -148,7 +148,7 @@ def figures(reader: Reader, rule: Rule, scope: Scope) -> dict[str, Any]:
 def members(reader: Reader, rule: Rule, scope: Scope) -> list[dict[str, Any]]:
     """A few of the matching customers, the same ones each time."""
     served = reader.columns("profile")
-    shown = [name for name in ("customer_id", "name", "city", "recency_days") if name in served]
+    shown = [name for name in ("customer_id", "city", "recency_days") if name in served]
     shown += [f"{spent(reader)} AS spent"] if spent(reader) else []
     where, values = reader.scoped(scope)
     sql = f"SELECT {', '.join(shown)} FROM profile WHERE ({condition(reader, rule).sql}) AND {where} ORDER BY md5(customer_id), customer_id LIMIT {SAMPLE_ROWS}"
