@@ -34,7 +34,17 @@ def publish(folder: Path, customers: int = 40, minute: int = 0) -> Path:
             "since": [dt.date(2026, 11, 1)] * customers,
             "rule_segment": champions,
         }
-        for table, columns in (("profile", profile), ("assignment", assignment)):
+        of = [sum(name == segment for name in champions) for segment in ("champions", "regular")]
+        segment = {
+            "scheme": ["rfm", "rfm"],
+            "segment": ["champions", "regular"],
+            "position": [0, 1],
+            "title_zh": ["重要价值客户", "其他"],
+            "title_en": ["Champions", "Others"],
+            "customers": of,
+            "share": [n / customers for n in of],
+        }
+        for table, columns in (("profile", profile), ("assignment", assignment), ("segment", segment)):
             pq.write_table(pa.table(columns), draft.folder(table) / "part-00000.parquet")
         facts = folder / ".facts.parquet"
         named = {

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kequn.i18n import catalogue, say, title
-from kequn.reading.rows import rows
+from kequn.reading.rows import has_table, rows
 
 if TYPE_CHECKING:
     import duckdb
@@ -85,6 +85,8 @@ def what_moved(
     from kequn.predict.reasons import reasons
     from kequn.predict.run import load_model
 
+    if not has_table(con, "prediction"):
+        return []
     chosen = "SELECT * FROM profile WHERE customer_id = ? AND frequency > 0"
     table = con.sql(chosen, params=[customer_id]).to_arrow_table()
     if not table.num_rows:

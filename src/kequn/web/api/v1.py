@@ -117,8 +117,6 @@ def drivers(request: HttpRequest, customer_id: Path[Name], lang: Literal["zh", "
 
     answers.find(request, customer_id)
     reader = request.snapshot  # type: ignore[attr-defined]
-    if "prediction" not in reader.tables:
-        return []
     manifest = reader.manifest.model_dump(mode="json")
     return answers.jsonable(what_moved(reader.connection, reader.folder, manifest, customer_id, lang))
 
