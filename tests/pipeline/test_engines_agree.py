@@ -32,11 +32,9 @@ def run(folder: Path) -> dict[str, Any]:
     return answer
 
 
-def differing_cells(one: Path, other: Path) -> int:
-    """Rows of the two published profiles that aren't equal in every column."""
-    profiles = [
-        str(next((folder / "snapshots").glob("2*")) / "profile" / "*.parquet") for folder in (one, other)
-    ]
+def differing_cells(one: Path, other: Path, table: str = "profile") -> int:
+    """Rows of a table of the two published snapshots that aren't equal in every column."""
+    profiles = [str(next((folder / "snapshots").glob("2*")) / table / "*.parquet") for folder in (one, other)]
     names = [
         row[0] for row in duckdb.execute("DESCRIBE SELECT * FROM read_parquet(?)", [profiles[0]]).fetchall()
     ]
@@ -119,7 +117,9 @@ def test_local_spark_equals_duckdb_on_the_demo_data(demo_copy: Callable[[str, st
     assert (first["engine"], second["engine"]) == ("duckdb", "spark")
     assert first["digests"] == second["digests"]
     assert len(first["digests"]) >= 12
-    assert differing_cells(here, there) == 0
+    assert {
+        table: differing_cells(here, there, table) for table in ("profile", "prediction", "recommendation")
+    } == dict.fromkeys(("profile", "prediction", "recommendation"), 0)
 
 
 @pytest.mark.spark

@@ -63,7 +63,8 @@ def _card(source: Source, card: Mapping[str, Any]) -> dict[str, Any]:
             for name in MEASURES
             if _is_number(quality.get(name))
         ],
-        "reliability": quality.get("reliability") or [],
+        # the curve of what is in use, which may be a simpler model than the card's
+        "reliability": ((quality.get("candidates") or {}).get(used) or quality).get("reliability") or [],
         "bands": [
             {
                 "title": _words(f"predict.band_{name}", name),

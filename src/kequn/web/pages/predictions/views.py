@@ -48,7 +48,7 @@ def _card(place: int, card: dict[str, Any]) -> dict[str, Any]:
     gate = card["gate"]
     return {
         "id": f"model-{place}", "title": _words(card["model"]), "published": card["published"], "used": _words(card["used"]),
-        "ok": gate["ok"], "gate": _words(gate["text"]), "window": card["window"], "judged": card["judged"], "rival": _words(card["rival"]),
+        "ok": gate["ok"], "gate": _words(gate["text"]), "window": card["window"], "judged": card["judged"], "rival": _words(card["rival"]).split("（")[0].split(" (")[0],
         "measures": [
             {"name": _words(one["name"]), "model": _measure(one["kind"], one["model"]), "baseline": _measure(one["kind"], one["baseline"]), "better": one["better"]}
             for one in card["measures"]
@@ -95,7 +95,7 @@ def _sensitivity(found: dict[str, Any] | None) -> dict[str, Any] | None:
             {
                 "horizon": numbers.number(row["horizon"]),
                 "cells": [
-                    {"value": numbers.compact(value), "chosen": [row["horizon"], rate] == found["chosen"]}
+                    {"value": numbers.number(value, 0), "chosen": [row["horizon"], rate] == found["chosen"]}
                     for rate, value in zip(found["rates"], row["values"], strict=True)
                 ],
             }
