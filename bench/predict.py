@@ -4,8 +4,9 @@
     python -m bench.predict --only score     one of score, recommend, clv; the rest of the results stays
     python -m bench.predict --tables         only rewrite the tables in docs/
 
-Each measurement is a process of its own. `score` fits every model on the generated facts and scores a million customers; the past
-profiles that training replays are built by the profile room and timed apart. Writes `bench/results/predict.json`.
+Each measurement is a process of its own. `score` fits every model on the generated facts, then reads and scores a million customers
+once more with what was fitted: that second part is held against the goal, the first stands beside it. The past profiles that
+training replays are built by the profile room and timed apart. Writes `bench/results/predict.json`.
 """
 
 from __future__ import annotations
@@ -67,24 +68,64 @@ def score(data: Path, out: Path, stages: Stages) -> None:
         found = predict(PredictInputs(profile, AS_OF, START, facts, profile_at, out / "predicted"))
     engine.close()
     used = cpu_seconds() - began
+    with stages.stage("scoring"):
+        scored = _scored_again(profile, found.models)
     stages.notes |= {
-        "customers": _rows(profile), "predict_cpu_s": round(used - spent[0], 2), "past_profiles_cpu_s": round(spent[0], 2),
+        "customers": _rows(profile), "judged_cpu_s": stages.seconds["scoring"]["cpu_s"], "fits_and_scores_cpu_s": round(used - spent[0], 2),
+        "past_profiles_cpu_s": round(spent[0], 2), "scored": scored,
         "wall_s_by_model": dict(found.seconds), "used": {card.model: card.used for card in found.cards},
     }  # fmt: skip
 
 
+def _scored_again(profile: Path, models: Path) -> list[str]:
+    """Score every customer of the profile with all models that the run fitted, from reading to the last figure."""
+    from kequn.predict.clv import ValueSettings, fit_models, lifetime_value
+    from kequn.predict.features import read_features
+    from kequn.predict.health import health
+    from kequn.predict.learners import Boosted, Logit, RateTable
+    from kequn.predict.run import load_model
+    from kequn.predict.value import statistics_of
+
+    matrix = read_features(profile, before=AS_OF)
+    names = []
+    for file in sorted(models.glob("*.json")):
+        model = load_model(models, file.stem)
+        model.score(matrix)
+        assert isinstance(model.learner, (Boosted, Logit, RateTable))
+        names.append(f"{file.stem}: {model.learner.kind}")
+    statistics = statistics_of(matrix)
+    lifetime_value(statistics, ValueSettings(), models=fit_models(statistics), as_of=AS_OF)
+    health(matrix)
+    return [*names, "lifetime value with its fits", "health"]
+
+
 def recommend(data: Path, out: Path, stages: Stages) -> None:
-    """Offers of every customer: three recommenders compared on a held-out window, the best one fitted and ranked."""
+    """Offers of every customer: three recommenders compared on a held-out window, the best one fitted and ranked.
+
+    The generated customers have no taste, so popularity wins; ALS is fitted and asked for everybody besides, because
+    where there is taste it would be the one in use.
+    """
+    import numpy as np
+
     from kequn.predict.recommend import Sales, fit_recommendations
+    from kequn.predict.recommend.candidates import PER_KIND
+    from kequn.predict.recommend.fit import RecommendSettings, fit_recommender
+    from kequn.predict.recommend.interactions import SalesLog, catalogue, interactions
 
     lines = tuple(sorted((data / "facts" / "order_lines").glob("*.parquet")))
     products = tuple(sorted((data / "facts" / "products").glob("*.parquet")))
-    began = cpu_seconds()
+    sales, how = Sales(lines, products), RecommendSettings()
     with stages.stage("recommend"):
-        found = fit_recommendations(Sales(lines, products), AS_OF, START)
+        found = fit_recommendations(sales, AS_OF, START, how)
+    with stages.stage("als"), SalesLog(sales, AS_OF, how.goods) as log:
+        goods = catalogue(log, AS_OF)
+        bought = interactions(log, goods, AS_OF)
+        fit_recommender("als", bought, goods, how).top(
+            bought.days, PER_KIND, np.zeros(len(goods), dtype=bool)
+        )
     stages.notes |= {
-        "customers": len(set(found.table.column("customer_id").to_pylist())), "products": found.card.parameters.get("products"),
-        "offers": found.table.num_rows, "predict_cpu_s": round(cpu_seconds() - began, 2), "used": found.card.used,
+        "customers": len(bought), "products": found.card.parameters.get("products"), "offers": found.table.num_rows,
+        "judged_cpu_s": round(sum(stages.seconds[name]["cpu_s"] for name in ("recommend", "als")), 2), "used": found.card.used,
     }  # fmt: skip
 
 
@@ -119,7 +160,7 @@ def missed(results: Mapping[str, Any]) -> list[str]:
     found = []
     for task, goal in GOALS.items():
         if task in results:
-            used, peak = results[task]["notes"]["predict_cpu_s"], results[task]["peak_gb"]
+            used, peak = results[task]["notes"]["judged_cpu_s"], results[task]["peak_gb"]
             found += [f"{task}: {used} CPU s, goal {goal:g}"] if used > goal else []
             found += [f"{task}: {peak} GB, goal {GOAL_GB:g}"] if peak > GOAL_GB else []
     return found
@@ -129,6 +170,7 @@ WORDS = {
     "title": {"en": "Predictions", "zh": "预测"},
     "score": {"en": "score {n} customers with all models", "zh": "用全部模型给 {n} 位客户打分"},
     "recommend": {"en": "offers for {n} customers, {p} products", "zh": "{n} 位客户、{p} 个商品的推荐"},
+    "fitted": {"en": "fit all models, compare them on held-out windows, score", "zh": "拟合全部模型、在留出时段比较并打分"},
     "heads": {"en": ["", "CPU s", "goal", "peak GB", "goal"], "zh": ["", "CPU 秒", "目标", "内存峰值 GB", "目标"]},
     "fits": {
         "en": ["fit, customers", "Kequn s", "Kequn CPU s", "peak MB", "lifetimes, CPU ×", "PyMC-Marketing, CPU ×", "furthest apart"],
@@ -146,7 +188,9 @@ def rendered(results: Mapping[str, Any], fits: Mapping[str, Any], lang: str) -> 
             notes = results[task]["notes"]
             label = WORDS[task][lang].format(n=f"{notes['customers']:,}", p=f"{notes.get('products', 0):,}")
             peak = f"{results[task]['peak_gb']:.2f}"
-            rows.append([label, f"{notes['predict_cpu_s']:.1f}", f"≤ {goal:g}", peak, f"≤ {GOAL_GB:g}"])
+            rows.append([label, f"{notes['judged_cpu_s']:.1f}", f"≤ {goal:g}", peak, f"≤ {GOAL_GB:g}"])
+            if "fits_and_scores_cpu_s" in notes:
+                rows.append([WORDS["fitted"][lang], f"{notes['fits_and_scores_cpu_s']:.1f}", "", peak, ""])
     lines = [row for size in fits.get("sizes", ()) for row in _fits(size)]
     return "\n\n".join([table(list(WORDS["heads"][lang]), rows), table(list(WORDS["fits"][lang]), lines)])
 

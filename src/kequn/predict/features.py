@@ -131,14 +131,25 @@ def _numeric(kind: Any) -> bool:
     return bool(t.is_integer(kind) or t.is_floating(kind) or t.is_decimal(kind) or t.is_boolean(kind))
 
 
-def read_features(profile: Path, *, before: date | None = None, extra: Iterable[str] = ()) -> FeatureMatrix:
-    """The features of all buyers in a profile folder (Parquet, one row per customer).
+@dataclass(frozen=True)
+class Sample:
+    """At most `most` buyers, those with the smallest sha256 of `seed` and id."""
+
+    most: int
+    seed: int
+
+
+def read_features(
+    profile: Path, *, before: date | None = None, extra: Iterable[str] = (), sample: Sample | None = None
+) -> FeatureMatrix:
+    """The features of all buyers in a profile folder (Parquet, one row per customer), or of a sample of them.
 
     `before` is the day the profile claims to be known at: a profile whose last order is not earlier has seen the future.
 
     Raises ModelError `predict.no_profile`, `predict.missing_column`, `predict.profile_from_the_future`,
     `predict.feature_not_allowed`.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     files = parquet_files(profile)
@@ -151,9 +162,15 @@ def read_features(profile: Path, *, before: date | None = None, extra: Iterable[
     table = pq.ParquetDataset(files).read(columns=[_KEY, *names, *guard])
     if before is not None and guard:
         refuse_future(table.column("last_order_at"), before, profile)
-    matrix = features_of(sort_by_key(table), names)
-    buyers = matrix.column("frequency") > 0
-    return matrix.rows(buyers) if not buyers.all() else matrix
+    table = sort_by_key(table)
+    buyers = as_float(table.column("frequency")) > 0
+    if not buyers.all():
+        table = table.filter(pa.array(buyers))
+    if sample is not None and table.num_rows > sample.most:
+        # before the numbers are turned into a matrix: that is most of the work
+        chosen = in_sample(table.column(_KEY).combine_chunks(), sample.most, sample.seed)
+        table = table.filter(pa.array(chosen))
+    return features_of(table, names)
 
 
 def features_of(table: Any, names: Sequence[str] | None = None) -> FeatureMatrix:
@@ -251,6 +268,7 @@ __all__ = [
     "DATED",
     "Array",
     "FeatureMatrix",
+    "Sample",
     "allowed",
     "as_float",
     "feature_titles",

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from kequn.predict.features import FeatureMatrix, in_sample, read_features
+from kequn.predict.features import FeatureMatrix, Sample, read_features
 from kequn.predict.labels import buyers_between, flags
 
 ProfileAt = Callable[[date], Path]
@@ -50,8 +50,10 @@ class Past:
         Raises ModelError `predict.profile_from_the_future` when the profile knows later orders.
         """
         if cutoff not in self._read:
-            matrix = read_features(self.profile_at(cutoff), before=cutoff, extra=self.extra)
-            self._read[cutoff] = matrix.rows(in_sample(matrix.customer_ids, self.most, self.seed))
+            sample = Sample(self.most, self.seed)
+            self._read[cutoff] = read_features(
+                self.profile_at(cutoff), before=cutoff, extra=self.extra, sample=sample
+            )
         return self._read[cutoff]
 
     def window(self, cutoff: date, horizon_days: int) -> Window:
