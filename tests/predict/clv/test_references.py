@@ -42,8 +42,6 @@ def shows(value: float, printed: str) -> bool:
 @pytest.fixture(scope="module")
 def cdnow() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     folder = cdnow_folder()
-    if folder is None:
-        pytest.skip("extra: CDNOW is not beside the repository (KEQUN_SHARED)")
     statistics = (
         Purchases.of(*cdnow_purchases(folder))
         .before(END_OF_CALIBRATION + 1)
@@ -120,8 +118,6 @@ def test_probability_of_n_purchases_is_that_of_the_manual(t, n, printed):
 
 def test_gamma_gamma_matches_the_note_on_cdnow():
     folder = cdnow_folder()
-    if folder is None:
-        pytest.skip("extra: CDNOW is not beside the repository (KEQUN_SHARED)")
     table = np.genfromtxt(folder / "cdnow_customers_summary_with_transactions.csv", delimiter=",", names=True)
     repeat = table["x"] > 0
     fit = fit_gamma_gamma(table["x"][repeat], table["zbar"][repeat])
