@@ -55,7 +55,7 @@ def people(seed: int, count: int = 200) -> list[Row]:
             "viewed_category_share": maybe(0.1, 0.6, 0.9), "trait_recommend": maybe(0.0, 6.0, 7.0, 8.0, 9.0, 10.0), "is_retained": maybe(True, False),
             "account_assets": maybe(0, 5_000_000, 4_999_999, 50_000_000, 300_000_000, missing=0.1), "credit_score": maybe(*map(Decimal, (450, 500, 600, 699, 700)), missing=0.1),
             "statements_in_order": maybe(True, True, False, missing=0.1), "risk_assessed": maybe(True, True, False, missing=0.1),
-            "risk_level": maybe("低", "高"), "account_return_rate": maybe(*map(Decimal, ("-0.01", "0", "0.03")), missing=0.1), "guarantee": maybe(True, False, missing=0.1),
+            "risk_level": maybe("低", "高"), "loss_months_12m": rng.choice([0, 1, 2, 4, 5, 12]), "account_return_rate": maybe(*map(Decimal, ("-0.01", "0", "0.03")), missing=0.1), "guarantee": maybe(True, False, missing=0.1),
             "now_age_days": maybe(0, 60, 61, 400), "now_distance_km": maybe(0.4, 10.0, 10.001, 100.0, 2_000.0),
             "spring_festival_share": maybe(0.0, 0.4, 0.39), "mid_autumn_share": maybe(0.0, 0.4, missing=0.5), "dragon_boat_share": maybe(0.0, 0.6),
             "qixi_share": maybe(0.0, 0.4), "monetary": rng.choice([-50, 10_000]) if frequency else 0,
@@ -180,7 +180,9 @@ def bank_grade(row: Row) -> str:
         15 * row["statements_in_order"] + (15 if row["risk_level"] == "低" else 10) * row["risk_assessed"]
     )
     points += (10 if rate >= Decimal("0.03") else 6 if rate >= 0 else 0) + 10 * row["guarantee"]
-    grade = "a" if points >= 75 else "b" if points >= 55 else "c" if points >= 35 else "d"
+    points += 5 if row["loss_months_12m"] < 2 else 3 if row["loss_months_12m"] < 5 else 0
+    percent = Fraction(points * 100, 105)
+    grade = "a" if percent >= 75 else "b" if percent >= 55 else "c" if percent >= 35 else "d"
     if not row["statements_in_order"]:
         grade = max(grade, "b")
     return grade if row["risk_assessed"] else max(grade, "c")
