@@ -20,7 +20,7 @@ from kequn.pipeline import run
 from kequn.pipeline.check import check_workspace
 from kequn.pipeline.setup import library_texts
 from kequn.reading import scheme_overview
-from kequn.reading.forecast import card_of, offered, trust, what_moved
+from kequn.reading.forecast import card_of, model_title, offered, trust, what_moved
 from kequn.snapshot import Snapshot
 from kequn.workspace import Workspace
 
@@ -218,3 +218,15 @@ def test_an_offer_says_why_with_names(snapshot: Snapshot) -> None:
         )
         told = offered(con, found, "zh")
     assert all(row["why"] and row["product"] for row in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("purchase_60d", "Purchase within 60 days"),
+        ("mbg_nbd", "Modified BG/NBD (may leave after the first purchase too)"),
+        ("own", "own"),
+    ],
+)
+def test_every_model_has_a_title_whatever_the_days(name: str, words: str) -> None:
+    assert model_title(name, "en") == words

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 EXPLAINED = ("p_churn", "p_purchase_30d", "p_purchase_90d", "p_purchase")
 """Probabilities whose models can say what moved them, most asked for first."""
 VALUE = ("p_alive", "expected_orders_12m", "expected_revenue_12m", "clv_12m", "clv", "next_order_on")
+PURCHASE = re.compile(r"purchase_(\d+)d")
 REASONS = 5
 SHOWN = 2
 
@@ -47,6 +49,9 @@ def card_of(models: Sequence[Mapping[str, Any]], column: str) -> Mapping[str, An
 
 def model_title(name: str, lang: str) -> str:
     """A model, a simpler method or a baseline in words; its own name where there are none."""
+    days = PURCHASE.fullmatch(name)
+    if days:
+        return say("predict.model_purchase", lang, days=days.group(1))
     families = ("predict.model_", "predict.clv_model_", "predict.used_")
     return next((say(family + name, lang) for family in families if family + name in catalogue()), name)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from kequn.reading.forecast import model_title
 from kequn.report.source import Source, Text, known, plain, said, text
 
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "mae"})
@@ -137,10 +138,8 @@ def _titled(source: Source, name: str) -> Text:
 
 def _named(source: Source, name: str) -> Text:
     """A model or a method in words; a single column that serves as a baseline has its own title."""
-    for family in ("predict.model_", "predict.clv_model_", "predict.used_"):
-        if known(family + name):
-            return said(family + name)
-    return source.column_title({"recency": "recency_days"}.get(name, name))
+    words = {lang: model_title(name, lang) for lang in ("zh", "en")}
+    return words if words["zh"] != name else source.column_title({"recency": "recency_days"}.get(name, name))
 
 
 def _words(code: str, otherwise: str) -> Text:
