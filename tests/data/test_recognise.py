@@ -420,3 +420,11 @@ def test_a_survey_of_many_scales_is_not_taken_for_a_list_of_people(tmp_path: Pat
         for n in range(9)
     )
     assert recognise([write(tmp_path, "s.csv", ",".join(header) + "\n" + body)]).entries == ()
+
+
+def test_of_mixed_currencies_the_most_frequent_is_the_workspaces(tmp_path: Path) -> None:
+    text = "订单编号,会员号,下单时间,实付金额\n" + "".join(
+        f"N{n},M{n % 3},2026-01-0{n},{'$' if n % 3 == 0 else '¥'}{10 * n}.50\n" for n in range(1, 10)
+    )
+    assert recognise([write(tmp_path, "o.csv", text)]).currency == "CNY"
+    assert recognise([write(tmp_path, "p.csv", text.replace("¥", "$"))]).currency == "USD"

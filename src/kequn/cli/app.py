@@ -88,12 +88,23 @@ def run_guarded() -> int:
     except SystemExit as stop:
         return int(stop.code or 0) if not isinstance(stop.code, str) else 1
     except KequnError as error:
+        told = explain(error, session.lang)
         place = _place(error) if isinstance(error, ConfigError) else ""
-        print(f"{say('cli.error', session.lang)}{place}{explain(error, session.lang)}", file=sys.stderr)
+        if str(error.fields.get("file")) in told:
+            place = ""
+        print(f"{say('cli.error', session.lang)}{place}{told}", file=sys.stderr)
         return 1
     except OSError as error:
         code = "cli.disk_full" if error.errno == errno.ENOSPC else "cli.os_error"
         print(say("cli.error", session.lang) + say(code, session.lang, detail=str(error)), file=sys.stderr)
+        return 1
+    except Exception as error:
+        if type(error).__module__.split(".")[0] not in ("duckdb", "_duckdb") or "IO" not in type(error).__name__:
+            raise
+        from kequn.engine.duckdb import io_failure
+
+        code, fields = io_failure(error)
+        print(say("cli.error", session.lang) + say(code, session.lang, **fields), file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print(say("cli.interrupted", session.lang), file=sys.stderr)

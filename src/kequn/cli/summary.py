@@ -20,6 +20,8 @@ FULL = 3
 AHEAD = ("expected_orders_12m", "expected_revenue_12m", "clv_12m")
 """Sums of the members' predictions, which `show` prints below what they spent."""
 EMPTY = "scheme.empty_segment"
+QUIET = ("cluster.constant", "cluster.all_missing")
+"""Told in the report only: a column that says nothing is left out of the groups by itself."""
 NAMED = 4
 Row = dict[str, Any]
 
@@ -142,7 +144,7 @@ def print_warnings(manifest: Row, lang: str) -> None:
         # That clusters and segments are empty says nothing new when there is nobody.
         warnings = [one for one in warnings if not one["code"].startswith(("cluster.", "scheme."))]
     for warning in warnings:
-        if warning["code"] != EMPTY:
+        if warning["code"] not in (EMPTY, *QUIET):
             fields = {key: value for key, value in warning.items() if key != "code"}
             print_line("! " + say(warning["code"], lang, **fields))
     empty = [f"{one['scheme']}/{one['segment']}" for one in warnings if one["code"] == EMPTY]

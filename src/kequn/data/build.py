@@ -92,6 +92,11 @@ class Builder:
         except duckdb.OutOfMemoryException as error:
             raise DataError("data.out_of_memory", table=name, detail=str(error).splitlines()[0]) from error
         except duckdb.IOException as error:
+            from kequn.engine.duckdb import io_failure
+
+            code, fields = io_failure(error)
+            if code == "engine.disk_full":
+                raise DataError(code, **fields) from error
             raise DataError(
                 "data.cannot_write", folder=str(folder.parent.parent), detail=str(error).splitlines()[0]
             ) from error

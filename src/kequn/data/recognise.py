@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -158,7 +159,12 @@ def _apply(entry: Entry, question: Question, choice: str | None) -> Entry:
 def _currency(content: Content) -> str | None:
     if content.money < 0.5:
         return None
-    text = " ".join(content.values[:50]).lower()
+    votes = Counter(_currency_of(text.lower()) for text in content.values)
+    return votes.most_common(1)[0][0]
+
+
+def _currency_of(text: str) -> str:
+    """The currency that one amount names; yuan where it names none of the others."""
     for pattern, name in (
         (r"us\$|usd|(?<!hk)\$", "USD"),
         (r"€|eur", "EUR"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -25,6 +26,20 @@ BATCH_ROWS = 122_880
 def quoted(text: str | Path) -> str:
     """A string literal of DuckDB."""
     return "'" + str(text).replace("'", "''") + "'"
+
+
+
+_FULL = re.compile(r"No space left on device|errno\W+28\b")
+_FILE = re.compile(r'file \\?"([^"\\]+)')
+
+
+def io_failure(error: Exception) -> tuple[str, dict[str, str]]:
+    """Code and fields of what DuckDB says when it can't read or write: a full disk, or something else."""
+    text = str(error).splitlines()[0]
+    if _FULL.search(text):
+        file = _FILE.search(text)
+        return "engine.disk_full", {"file": file.group(1) if file else "-"}
+    return "engine.io", {"detail": text}
 
 
 class DuckDBEngine:
@@ -64,7 +79,8 @@ class DuckDBEngine:
         except duckdb.OutOfMemoryException as error:
             raise EngineError("engine.out_of_memory", detail=str(error).splitlines()[0]) from error
         except duckdb.IOException as error:
-            raise EngineError("engine.io", detail=str(error).splitlines()[0]) from error
+            code, fields = io_failure(error)
+            raise EngineError(code, **fields) from error
 
     def view(self, name: str, source: Parquet | exp.Query) -> None:
         if isinstance(source, Parquet):

@@ -7,7 +7,7 @@ money/number is money, and only a literal added to or compared with money is sca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
@@ -16,6 +16,7 @@ from sqlglot import exp
 
 from kequn.errors import RuleError
 from kequn.language.subset import position
+from kequn.language.segments import unknown_segment
 from kequn.language.terms import FUNCTIONS, Term, read_term
 from kequn.language.types import NUMERIC, Catalog, Type, nearest
 
@@ -194,6 +195,8 @@ class Typer:
         left, right = self.visit(node.this), self.visit(node.expression)
         if left.is_comparison or right.is_comparison:
             raise self.fail("language.chained", node)
+        self._check_segments(node.this, [node.expression])
+        self._check_segments(node.expression, [node.this])
         left, right = self._unified(left, right, node)
         if left.type == "boolean" and not isinstance(node, (exp.EQ, exp.NEQ)):
             raise self.fail("language.types", node, left=left.type, right=right.type)
@@ -213,6 +216,7 @@ class Typer:
         if node.args.get("query") or node.args.get("unnest") or not node.expressions:
             raise self.fail("language.in", node)
         value = self.visit(node.this)
+        self._check_segments(node.this, node.expressions)
         items = []
         for item in node.expressions:
             member = self.visit(item)
@@ -481,6 +485,11 @@ class Typer:
             )
         self.schemes.add(scheme)
         return Typed(column(f"seg_{scheme}"), "text")
+
+    def _check_segments(self, reference: exp.Expr, compared: Sequence[exp.Expr]) -> None:
+        wrong = unknown_segment(reference, compared, self.catalog.schemes)
+        if wrong:
+            raise self.fail("language.unknown_segment", wrong[0], **wrong[1])
 
     # aggregates and windows: features and grains only
     def _aggregate(self, node: exp.Expr) -> Typed:
