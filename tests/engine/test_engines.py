@@ -93,7 +93,9 @@ def test_a_full_disk_is_said_in_words_and_not_in_the_words_of_the_engine(tmp_pat
     from kequn.engine.duckdb import io_failure
 
     with duckdb.connect() as con, pytest.raises(duckdb.IOException) as caught:
-        con.execute("COPY (SELECT range AS n FROM range(1000000)) TO '/dev/full' (FORMAT parquet, USE_TMP_FILE false)")
+        con.execute(
+            "COPY (SELECT range AS n FROM range(1000000)) TO '/dev/full' (FORMAT parquet, USE_TMP_FILE false)"
+        )
     code, fields = io_failure(caught.value)
     assert (code, fields["file"]) == ("engine.disk_full", "/dev/full")
     assert io_failure(duckdb.IOException("No files found"))[0] == "engine.io"

@@ -99,7 +99,10 @@ def run_guarded() -> int:
         print(say("cli.error", session.lang) + say(code, session.lang, detail=str(error)), file=sys.stderr)
         return 1
     except Exception as error:
-        if type(error).__module__.split(".")[0] not in ("duckdb", "_duckdb") or "IO" not in type(error).__name__:
+        if (
+            type(error).__module__.split(".")[0] not in ("duckdb", "_duckdb")
+            or "IO" not in type(error).__name__
+        ):
             raise
         from kequn.engine.duckdb import io_failure
 

@@ -28,7 +28,6 @@ def quoted(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-
 _FULL = re.compile(r"No space left on device|errno\W+28\b")
 _FILE = re.compile(r'file \\?"([^"\\]+)')
 
