@@ -15,8 +15,8 @@ from decimal import Decimal, InvalidOperation
 from sqlglot import exp
 
 from kequn.errors import RuleError
-from kequn.language.subset import position
 from kequn.language.segments import unknown_segment
+from kequn.language.subset import position
 from kequn.language.terms import FUNCTIONS, Term, read_term
 from kequn.language.types import NUMERIC, Catalog, Type, nearest
 
