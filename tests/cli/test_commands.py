@@ -240,3 +240,20 @@ def test_check_says_why_rows_were_refused_with_an_example(tmp_path: Path) -> Non
     printed = kequn("check", "-w", str(folder), "--lang", "en")
     assert "not an amount of money" in printed
     assert "twelve" in printed
+
+
+def test_what_to_do_next_can_be_typed_as_it_stands(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """On a machine where the shell doesn't find `kequn`, hints name the path that works."""
+    from kequn.cli.printing import own_name
+
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "kequn").write_text("#!/bin/sh\n", "utf-8")
+    (tmp_path / "bin" / "kequn").chmod(0o755)
+    monkeypatch.setenv("PATH", "/nowhere")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(tmp_path / "bin" / "kequn"), "init"])
+    assert own_name() == "bin/kequn"
+    monkeypatch.setattr(sys, "argv", ["/x/kequn/__main__.py", "init"])
+    assert own_name().endswith(" -m kequn")
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    assert own_name() == "kequn"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from kequn.cli.app import HERE, JsonOption, LangOption, WorkspaceOption, app, open_workspace, speak
-from kequn.cli.printing import count, print_json, print_line, print_table
+from kequn.cli.printing import count, own_name, print_json, print_line, print_table
 from kequn.cli.runs import run_workspace
 from kequn.cli.summary import print_reconciliation, print_summary
 from kequn.i18n import say, title
@@ -45,7 +45,7 @@ def demo(
     print_summary(snapshot, lang, folder)
     file = write_report(snapshot, folder / "report.html", lang)
     print_line(say("summary.report", lang, file=str(file)))
-    print_line(say("summary.demo_next", lang, folder=shlex.quote(str(folder))))
+    print_line(say("summary.demo_next", lang, kequn=own_name(), folder=shlex.quote(str(folder))))
 
 
 @app.command()
@@ -107,7 +107,7 @@ def init(
 def _next_step(proposal: Proposal, folder: Path, lang: str) -> str:
     """What to do after init: run, settle the open questions first, or map by hand."""
     sources = proposal.as_sources()
-    fields = {"folder": shlex.quote(str(folder)), "file": str(folder / "sources.yaml")}
+    fields = {"kequn": own_name(), "folder": shlex.quote(str(folder)), "file": str(folder / "sources.yaml")}
     buyers = {"customers", "orders", "flat_orders"} & sources.keys()
     if not buyers:
         return say("init.nothing" if not sources else "init.nobody", lang, **fields)

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
+import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import date, datetime
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 from kequn.i18n import say
@@ -52,6 +55,17 @@ def print_line(text: str) -> None:
     Console(soft_wrap=True, highlight=False).print(escape(text))
 
 
+def own_name() -> str:
+    """How this command is called again: `kequn` where the shell finds it, else the path it was called by."""
+    if shutil.which("kequn"):
+        return "kequn"
+    called = Path(sys.argv[0])
+    if called.name != "kequn":
+        return f"{shlex.quote(sys.executable)} -m kequn"
+    here = Path.cwd()
+    return shlex.quote(str(called.relative_to(here) if called.is_relative_to(here) else called))
+
+
 def count(value: int | float | Decimal | None) -> str:
     """A number with thousands separators; nothing for None."""
     if value is None:
@@ -91,4 +105,4 @@ def progress(lang: str, *, quiet: bool = False) -> Iterator[Callable[[str, float
         yield tell
 
 
-__all__ = ["count", "percent", "print_json", "print_line", "print_table", "progress"]
+__all__ = ["count", "own_name", "percent", "print_json", "print_line", "print_table", "progress"]

@@ -8,7 +8,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kequn.cli.printing import count, percent, print_line, print_table
+from kequn.cli.printing import count, own_name, percent, print_line, print_table
 from kequn.i18n import say, title
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def print_summary(snapshot: Snapshot, lang: str, folder: Path) -> None:
         _print_schemes(segments, manifest, lang)
     unavailable = manifest.get("schemes_unavailable", {})
     if unavailable:
-        command = f"kequn check -w {shlex.quote(str(folder))}"
+        command = f"{own_name()} check -w {shlex.quote(str(folder))}"
         print_line(say("summary.locked", lang, schemes=len(unavailable), command=command))
     print_warnings(manifest, lang)
 
