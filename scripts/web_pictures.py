@@ -43,6 +43,9 @@ def take(workspace: Path, folder: Path) -> None:
                     (WIDE, False, tuple(PAGES), ""), (PHONE, False, ON_PHONE, "-phone"), (WIDE, True, DARK, "-dark"),
                 ):  # fmt: skip
                     with visiting(chromium, site, locale, size, dark) as tab:
+                        tab.page.set_default_timeout(
+                            120_000
+                        )  # the first page of a workspace compiles its rules
                         tab.sign_in("administrator")
                         for name in names:
                             tab.go(PAGES[name])

@@ -97,15 +97,19 @@ def _reasons(
 ) -> dict[str, list[dict[str, str]]]:
     """What changed about each; customers of whom the earlier run keeps nothing are left out."""
     from kequn.reading.moved import why_moved
-    from kequn.reading.why import RunRules, customer_row
+    from kequn.reading.why import customer_row
 
     manifest = said(reader)
     try:
         if not customers or before.serving is None or not manifest.get("schemes"):
             return {}
         old = before.manifest.model_dump(mode="json")
-        now_rules = remembered(reader, "rules_of_moves", lambda: RunRules.of(manifest))
-        old_rules = remembered(reader, f"rules:{before.run_id}", lambda: RunRules.of(old))
+        now_rules = remembered(
+            reader, f"rules:{reader.run_id}:{info.name}", lambda: _rules_of(manifest, info.name)
+        )
+        old_rules = remembered(
+            reader, f"rules:{before.run_id}:{info.name}", lambda: _rules_of(old, info.name)
+        )
         found = {}
         with duckdb.connect(str(before.serving), read_only=True, config={"threads": 1}) as con:
             there = {
@@ -121,3 +125,19 @@ def _reasons(
         return found
     except (KequnError, duckdb.Error):  # an earlier run whose files are damaged explains nothing
         return {}
+
+
+def _rules_of(manifest: dict[str, Any], scheme: str) -> Any:
+    """The rules of one scheme of a run; of all its schemes (a second or two) where this one builds on others."""
+    from kequn.reading.why import RunRules
+
+    only = f"schemes/{scheme}.yaml"
+    kept = {
+        path: item
+        for path, item in manifest["definitions"].items()
+        if path == only or not path.startswith("schemes/")
+    }
+    try:
+        return RunRules.of({**manifest, "definitions": kept})
+    except KequnError:
+        return RunRules.of(manifest)

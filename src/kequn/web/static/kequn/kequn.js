@@ -4,8 +4,10 @@
   const body = document.body;
   const find = (selector, root = document) => root.querySelector(selector);
 
-  // a request that a newer one replaces (hx-sync) is no error; htmx would write it to the console
-  if (window.htmx) htmx.logger = (_element, name, detail) => { if (name === "htmx:sendAbort") delete detail.error; };
+  // a request that a newer one replaces (hx-sync), or that ends because the page is left, is no error; htmx would write it to
+  // the console, and every failure twice: what really failed has a name of its own (sendError, timeout)
+  const quiet = new Set(["htmx:sendAbort", "htmx:afterRequest"]);
+  if (window.htmx) htmx.logger = (_element, name, detail) => { if (quiet.has(name)) delete detail.error; };
 
   // every htmx request carries the CSRF token; failures become a toast
   body.addEventListener("htmx:configRequest", (event) => {

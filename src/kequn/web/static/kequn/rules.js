@@ -15,8 +15,10 @@
   });
   document.body.addEventListener("htmx:afterRequest", (event) => {
     if (event.detail.target === tree) { tree.inert = false; stale = true; }
-    if (event.detail.elt === form && event.detail.failed) { stale = true; waiting = null; }
+    if (event.detail.elt === form && event.detail.failed) lost();
   });
+  document.body.addEventListener("htmx:sendError", (event) => { if (event.detail.elt === form) lost(); });
+  function lost() { stale = true; waiting = null; }
 
   function rule() {
     const counted = panel?.querySelector("[data-rule]")?.dataset.rule ?? panel?.querySelector("input[name=rule]")?.value;

@@ -1,4 +1,4 @@
-// Runs before the first paint: light, dark, or as the system says.
+// Runs before the first paint: light, dark, or as the system says; printing is always light.
 (() => {
   const root = document.documentElement;
   const system = matchMedia("(prefers-color-scheme: dark)");
@@ -8,5 +8,11 @@
     root.dispatchEvent(new Event("kequn:theme"));
   };
   apply();
+  // paper is white
+  addEventListener("beforeprint", () => {
+    root.dataset.bsTheme = "light";
+    root.dispatchEvent(new Event("kequn:theme"));
+  });
+  addEventListener("afterprint", apply);
   system.addEventListener("change", apply);
 })();
