@@ -1,7 +1,7 @@
 """Take the pictures of the workbench that the documentation shows.
 
     .venv/bin/kequn demo kequn-demo && .venv/bin/kequn run -w kequn-demo --as-of 2017-10-01 && .venv/bin/kequn run -w kequn-demo
-    .venv/bin/python scripts/web_pictures.py kequn-demo [docs/images]
+    .venv/bin/python scripts/web_pictures.py kequn-demo [docs/images [PAGE …]]
 
 Serves the workspace on a free port of this machine with accounts of its own, and drives Debian's Chromium. The workspace is
 copied first, so that the accounts don't stay in it.
@@ -32,7 +32,7 @@ ON_PHONE = ("overview", "customer", "rules")
 DARK = ("overview",)
 
 
-def take(workspace: Path, folder: Path) -> None:
+def take(workspace: Path, folder: Path, wanted: frozenset[str]) -> None:
     """One picture per page and language, and a few on a phone and in the dark."""
     with tempfile.TemporaryDirectory() as scratch:
         copy = Path(scratch) / "workspace"
@@ -42,6 +42,9 @@ def take(workspace: Path, folder: Path) -> None:
                 for size, dark, names, ending in (
                     (WIDE, False, tuple(PAGES), ""), (PHONE, False, ON_PHONE, "-phone"), (WIDE, True, DARK, "-dark"),
                 ):  # fmt: skip
+                    names = tuple(name for name in names if name in wanted)
+                    if not names:
+                        continue
                     with visiting(chromium, site, locale, size, dark) as tab:
                         tab.page.set_default_timeout(
                             120_000
@@ -54,6 +57,7 @@ def take(workspace: Path, folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) not in (2, 3):
+    if len(sys.argv) < 2:
         sys.exit(__doc__)
-    take(Path(sys.argv[1]), Path(sys.argv[2] if len(sys.argv) == 3 else ROOT / "docs/images"))
+    target = Path(sys.argv[2]) if len(sys.argv) > 2 else ROOT / "docs/images"
+    take(Path(sys.argv[1]), target, frozenset(sys.argv[3:] or PAGES))

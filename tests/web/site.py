@@ -62,7 +62,9 @@ def running(workspace: Path, **environment: str) -> Iterator[Site]:
     settings = {
         **os.environ,
         "KEQUN_PAGES": "tests.web.gallery",
-        "PYTHONPATH": str(REPOSITORY),
+        "PYTHONPATH": os.pathsep.join(
+            (str(REPOSITORY / "src"), str(REPOSITORY))
+        ),  # these sources, wherever kequn is installed
         **environment,
     }
     settings.pop("DJANGO_SETTINGS_MODULE", None)
