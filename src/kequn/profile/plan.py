@@ -58,11 +58,15 @@ class ProfilePlan:
     `within` gives the query of a range of customers, so that a large profile is built piece by piece.
     """
 
-    query: exp.Select
     columns: tuple[ProfileColumn, ...]
     unavailable: tuple[Unavailable, ...]
     tables: tuple[str, ...]
     within: Callable[[CustomerRange], exp.Select] = field(compare=False, repr=False)
+
+    @property
+    def query(self) -> exp.Select:
+        """The profile of everyone, assembled when asked: a run builds its ranges without it."""
+        return self.within(EVERYONE)
 
 
 @dataclass(frozen=True)
@@ -199,7 +203,6 @@ class Planner:
         used = self._used_columns(self._grain_features())
         tables = sorted({name for name in used if name in self.given.tables} | {BASE})
         return ProfilePlan(
-            self.query(EVERYONE),
             tuple(self._columns()),
             tuple(self.missing.values()),
             tuple(tables),
