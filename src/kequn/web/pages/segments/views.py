@@ -16,12 +16,14 @@ from kequn.web.accounts.scope import Scope, scope_of
 from kequn.web.customer_list import SORTS, Filters, find
 from kequn.web.jobs import lifecycle
 from kequn.web.pages.segments.charts import size_chart, size_sparks, value_chart
+from kequn.web.pages.segments.discovery import discovery
 from kequn.web.published import (
     SchemeInfo,
     chosen_scheme,
     language,
     money_title,
     remembered,
+    said,
     scheme_or_404,
     schemes,
     segment_rows,
@@ -59,6 +61,7 @@ def index(request: HttpRequest) -> HttpResponse:
         "scheme": scheme, "schemes": list(schemes(reader).values()), "rows": rows, "against": against,
         "overlap": overlap_chart(reader, scope, scheme, against) if against else None, "chart": value_chart(reader, [row for row in rows if row["customers"]]),
         "people": sum(row["customers"] for row in rows), "has_sparks": any(sparks.values()),
+        "found": discovery(said(reader), scheme.name, language()) if scope.everyone else None,
     })  # fmt: skip
 
 
