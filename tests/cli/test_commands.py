@@ -257,3 +257,29 @@ def test_what_to_do_next_can_be_typed_as_it_stands(monkeypatch: pytest.MonkeyPat
     assert own_name().endswith(" -m kequn")
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     assert own_name() == "kequn"
+
+
+ODD_IDS = ["007", " 007 ", "0", "😀", "'; DROP TABLE profile;--", "=1+1", "张 三", "NULL"]
+
+
+def test_odd_ids_and_amounts_that_are_all_zero_go_the_whole_way(tmp_path: Path) -> None:
+    """Every id is kept as text exactly, from the file to the card and the export, and everybody is in one segment."""
+    import csv
+
+    rows = [[f"O{n}", ODD_IDS[n % len(ODD_IDS)], f"2026-01-{n + 1:02d}", "0"] for n in range(24)]
+    with (tmp_path / "o.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([["order_id", "customer_id", "order_date", "amount"], *rows])
+    folder = tmp_path / "w"
+    kequn("init", str(folder), "--from", str(tmp_path / "o.csv"), "--yes")
+    summary = json.loads(kequn("run", "-w", str(folder), "--json"))
+    known = [key for key in ODD_IDS if key != "NULL"]  # what a database writes for nothing
+    assert summary["customers"] == len(known)
+    assert summary["reconciliation"]["anonymous_orders"] == 3
+    for scheme in summary["schemes"].values():
+        assert sum(scheme["segments"].values()) + scheme["outside_scope"] == len(known)
+    for key in known:
+        assert json.loads(kequn("customer", "-w", str(folder), "--json", "--", key))["customer_id"] == key
+    kequn("export", "rfm", "--to", str(tmp_path / "out.parquet"), "-w", str(folder))
+    import pyarrow.parquet as pq
+
+    assert sorted(pq.read_table(tmp_path / "out.parquet").column("customer_id").to_pylist()) == sorted(known)

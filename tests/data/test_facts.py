@@ -518,3 +518,18 @@ def test_rows_and_money_always_reconcile(
     assert money.kept + money.quarantined + money.duplicates == rounded
     assert sum(row[0] for row in rows(facts, "orders", "amount")) == money.kept
     assert sum(row[0] for row in rows(facts, table.name, "amount")) == money.kept
+
+
+def test_what_a_database_writes_for_nothing_is_no_customer_and_no_coupon(load: Callable[..., Facts]) -> None:
+    yaml = ORDERS.replace("amount: amount", "amount: amount, coupon_id: coupon")
+    text = "order,customer,date,amount,coupon\n" + "".join(
+        f"O{n},{customer},2026-01-0{n},5,{coupon}\n"
+        for n, (customer, coupon) in enumerate(
+            [("NULL", "NULL"), ("null", "\\N"), ("Null", "none"), ("#N/A", "-")], start=1
+        )
+    )
+    facts = load(yaml, {"orders.csv": text})
+    assert rows(facts, "orders", "order_id, customer_id, coupon_id") == [
+        ("O1", None, None), ("O2", None, None), ("O3", "Null", "none"), ("O4", None, "-"),
+    ]  # fmt: skip
+    assert facts.tables["orders"].counts.kept == 4

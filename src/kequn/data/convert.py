@@ -40,6 +40,8 @@ _CURRENCY_NAMES = {
 _ANY_MARK = "[¥￥$€£₩₽₹元圆円]|\\b(?:RMB|CNY|USD|EUR|GBP|JPY|HKD|TWD|KRW)\\b"
 _BLANK = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(12288) || chr(65279)"
 _MISSING = "'', '-', '--', '—', '——', '/', 'null', '\\N', 'none', 'n/a', '#n/a', '无', '空'"
+_NO_TEXT = r"'NULL', 'null', '\N', '#N/A'"
+"""What databases and Excel write for nothing. Other words for it (none, 无, -) may be meant in a text."""
 _TRUE = "'true', 't', 'yes', 'y', '1', '1.0', '是', '对', '真', '有', '√', '✓', 'on'"
 _FALSE = "'false', 'f', 'no', 'n', '0', '0.0', '否', '错', '假', '无', '没有', '×', 'off'"
 _WORDED = "['%d %b %Y', '%d-%b-%Y', '%d-%b-%y', '%b %d, %Y', '%d %B %Y', '%B %d, %Y', '%d %b %Y %H:%M:%S', '%a, %d %b %Y %H:%M:%S']"
@@ -250,10 +252,11 @@ def _last(name: str, sql: str) -> Conversion:
 def _text(raw: str, raw_type: str, exact: bool) -> str:
     if raw_type != "VARCHAR":
         return as_text(raw, raw_type)
+    written = f"{raw} NOT IN ({_NO_TEXT})"
     if not exact:
-        return f"CASE WHEN NOT kq_blank({raw}) THEN kq_trim({raw}) END"
+        return f"CASE WHEN NOT kq_blank({raw}) AND {written} THEN kq_trim({raw}) END"
     # what sorts between ! and ~ begins with a visible letter: no need to trim it to know that it isn't blank
-    return f"CASE WHEN {raw} > '!' AND {raw} < '~' THEN {raw} WHEN NOT kq_blank({raw}) THEN {raw} END"
+    return f"CASE WHEN {raw} > '!' AND {raw} < '~' AND {written} THEN {raw} WHEN NOT kq_blank({raw}) AND {written} THEN {raw} END"
 
 
 def _number(name: str, kind: Type, raw: str, raw_type: str, writing: Writing) -> Conversion:
