@@ -220,6 +220,9 @@ def test_init_says_what_to_do_next_for_files_it_does_not_know(tmp_path: Path) ->
     written = (tmp_path / "a" / "sources.yaml").read_text("utf-8")
     assert "Not recognised: x.csv" in written
     assert "customers: [{name:" in written
+    (tmp_path / "s.txt").write_text(" 00004 19970101  2  29.33\n 00004 19970118  2  29.73\n", "utf-8")
+    spaced = kequn("init", str(tmp_path / "c"), "--from", str(tmp_path / "s.txt"), "--yes", "--lang", "en")
+    assert "s.txt has one column only" in spaced
     asked = kequn("init", str(tmp_path / "b"), "--from", str(tmp_path / "o.csv"), "--yes", "--lang", "en")
     assert "? o.csv: which column tells the customer" in asked
     assert "Settle the questions" in asked

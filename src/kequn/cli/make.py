@@ -152,6 +152,9 @@ def print_proposal(proposal: Proposal, lang: str) -> None:
             print_line("  " + say("files.finding." + finding.code, lang, **finding.fields))
     for question in proposal.questions:
         print_line("? " + question_words(question, lang))
+    for sample in proposal.unrecognised:
+        if len(sample.columns) == 1:
+            print_line("  " + say("init.one_column", lang, file=sample.files[0].name))
 
 
 @app.command()

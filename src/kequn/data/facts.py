@@ -25,7 +25,7 @@ from kequn.data.stage import Notice
 from kequn.data.standard import TABLES, Column, Type
 from kequn.errors import DataError
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same files would give other facts."""
 Progress = Callable[[str, int, int], None]
 """Called with (table, done, total) before each table is built."""
