@@ -303,7 +303,7 @@ def test_a_single_product_gives_no_offers_and_says_why(tmp_path: Path) -> None:
 def test_no_lines_give_no_offers() -> None:
     found = fit_recommendations(Sales(()), AS_OF, START, SMALL)
     assert found.table.num_rows == 0
-    assert not found.card.gate.ok
+    assert found.card.gate.code == "predict.gate_order_lines"
 
 
 def test_a_short_history_gives_no_offers(sales: Sales) -> None:

@@ -356,9 +356,9 @@ MEASURES = ("auc", "log_loss", "rank_correlation", "mae", "ndcg_10", "precision_
 def _model_lines(card: dict[str, Any], digits: int, lang: str) -> list[str]:
     """A model: what is in use, its data gate and fit date; then what it reached on held-out days beside its baseline."""
     used = str(card["used"]) if card.get("used") else ""
-    state = (
-        "published" if card.get("published") else "instead" if used and used != card["model"] else "unused"
-    )
+    state = "published" if card.get("published") else "unused"
+    if used and used != card["model"] and not card.get("published"):
+        state = "instead" if (card.get("gate") or {}).get("ok") else "simpler"
     head = [
         say(f"summary.model_{state}", lang, model=_short(str(card["model"]), lang), used=_short(used, lang))
     ]

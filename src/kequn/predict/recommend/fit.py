@@ -85,7 +85,9 @@ def fit_recommendations(
     history = (as_of - start).days
     needed = max(MINIMUM["recommend"].history_days, 2 * settings.horizon_days)
     if not sales.lines or history < needed:
-        short = Gate(False, "predict.gate_history_days", needed, history if sales.lines else 0)
+        short = Gate(False, "predict.gate_history_days", needed, history)
+        if not sales.lines:
+            short = Gate(False, "predict.gate_order_lines", 1, 0)
         return Recommendations(empty_table(), ModelCard("recommend", short))
     with SalesLog(sales, as_of, settings.goods) as log:
         goods = catalogue(log, as_of)
