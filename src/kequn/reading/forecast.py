@@ -93,8 +93,8 @@ def what_moved(
     if not has_table(con, "prediction"):
         return []
     chosen = "SELECT * FROM profile WHERE customer_id = ? AND frequency > 0"
-    # a cursor of its own: DuckDB refuses a relation on a connection whose last result wasn't read to its end
-    table = con.cursor().sql(chosen, params=[customer_id]).to_arrow_table()
+    # execute, not sql: DuckDB refuses a relation on a connection whose last result wasn't read to its end
+    table = con.execute(chosen, [customer_id]).to_arrow_table()
     if not table.num_rows:
         return []
     matrix = features_of(table)
