@@ -19,7 +19,7 @@ from urllib.parse import urlencode
 
 from bench.machine import machine
 from bench.web.browser import loads
-from bench.web.load import Ask, drive, memory_mb, workers_of
+from bench.web.load import Ask, drive, memory_mb, warm, workers_of
 from bench.web.publishing import flips
 from bench.web.site import Site, serving
 from bench.web.tables import write_tables
@@ -61,7 +61,7 @@ def measured(folder: Path, customers: int, seconds: int) -> dict[str, Any]:
         pids = workers_of(site.pid)
         load = {}
         for name, (asked, connections) in asks(site, ids).items():
-            drive(site.url, asked, connections, 2, pids)  # warm up
+            warm(site.url, asked)
             load[name] = drive(site.url, asked, connections, seconds, pids)
             print(name, load[name], file=sys.stderr, flush=True)
         memory = memory_mb(pids)

@@ -6,11 +6,14 @@ import json
 import os
 import subprocess
 import tempfile
+import urllib.request
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+WARM = 40
 TICKS = os.sysconf("SC_CLK_TCK")
 SCRIPT = """
 local requests = {}
@@ -75,6 +78,20 @@ def drive(
     found["per_second"] = round(found["requests"] / found["seconds"], 1)
     found["cpu_ms"] = round(1000 * used / max(found["requests"], 1), 2)
     return found
+
+
+def warm(url: str, asked: Sequence[Ask]) -> None:
+    """Each kind of request a few times on new connections, side by side, so that every worker has done it before."""
+
+    def ask(one: Ask) -> None:
+        request = urllib.request.Request(
+            url + one.path, one.body.encode() or None, dict(one.headers), method=one.method
+        )
+        with urllib.request.urlopen(request, timeout=60) as answer:
+            answer.read()
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(ask, asked[-WARM:]))
 
 
 def children(pid: int) -> list[int]:

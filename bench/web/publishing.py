@@ -26,7 +26,13 @@ def flips(site: Site, workspace: Path, ids: list[str]) -> dict[str, Any]:
     store = SnapshotStore(workspace / "snapshots")
     names = sorted(run.run_id for run in store.runs())[-2:]
     expected = {name: _recency(workspace / "snapshots" / name, ids) for name in names}
-    seen: dict[str, Any] = {"requests": 0, "failed": 0, "mixed": 0, "by_run": dict.fromkeys(names, 0)}
+    seen: dict[str, Any] = {
+        "requests": 0,
+        "failed": 0,
+        "mixed": 0,
+        "errors": [],
+        "by_run": dict.fromkeys(names, 0),
+    }
     over, lock = threading.Event(), threading.Lock()
     readers = [
         threading.Thread(target=_read, args=(site, ids, n, expected, seen, over, lock))
@@ -66,10 +72,11 @@ def _read(
         one = both[place % len(both)]
         try:
             run, days = _json(site, one, place) if place % 2 else _page(site, one)
-        except (urllib.error.URLError, OSError, ValueError, KeyError):
+        except (urllib.error.URLError, OSError, ValueError, KeyError) as error:
             with lock:
                 seen["requests"] += 1
                 seen["failed"] += 1
+                seen["errors"].append(repr(error)[:200])
             continue
         with lock:
             seen["requests"] += 1

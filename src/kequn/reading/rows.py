@@ -28,11 +28,7 @@ def table_names(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
 
 def has_table(con: duckdb.DuckDBPyConnection, name: str) -> bool:
     """Whether the snapshot's connection shows a table or view called `name`."""
-    found = con.execute(
-        "SELECT count(*) FROM (SELECT table_name AS n FROM duckdb_tables() UNION ALL SELECT view_name FROM duckdb_views()) WHERE n = ?",
-        [name],
-    ).fetchone()
-    return bool(found and found[0])
+    return name in table_names(con)
 
 
 __all__ = ["has_table", "rows", "table_names"]

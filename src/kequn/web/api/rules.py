@@ -58,10 +58,13 @@ def _scan(request: HttpRequest, manifest: dict[str, Any], rule: Any, text: str) 
         )
         return found["customers"], found["total"]
     where, values = scoped(request)
+    limit = (
+        "" if where == "TRUE" else f" WHERE customer_id IN (SELECT customer_id FROM profile WHERE {where})"
+    )
     inner = rows_for(manifest, [rule]).sql(dialect="duckdb")
     sql = (
-        f"SELECT count(*) FILTER (WHERE {matches(rule).sql(dialect='duckdb')}), count(*) FROM ({inner}) AS r "
-        f"WHERE customer_id IN (SELECT customer_id FROM profile WHERE {where})"
+        f"SELECT count(*) FILTER (WHERE {matches(rule).sql(dialect='duckdb')}), count(*) "
+        f"FROM ({inner}) AS r{limit}"
     )
     ((customers, total),) = reader.rows(sql, values)
     return int(customers), int(total)
