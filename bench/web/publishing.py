@@ -16,7 +16,7 @@ import duckdb
 from bench.web.site import Site
 
 READERS, FLIPS, SECONDS_BETWEEN = 4, 8, 1.5
-CARD = re.compile(r'title="当前发布的快照 (\d{8}-\d{6}-\w+)".*?最近购买</dt><dd><strong>(\d+) 天前', re.S)
+CARD = re.compile(r'title="当前发布的快照 (\d{8}-\d{6}-\w+)".*?最近购买</dt><dd><strong>([\d,]+) 天前', re.S)
 
 
 def flips(site: Site, workspace: Path, ids: list[str]) -> dict[str, Any]:
@@ -92,7 +92,7 @@ def _page(site: Site, one: str) -> tuple[str, int]:
         found = CARD.search(answer.read().decode())
     if found is None:
         raise ValueError(one)
-    return found.group(1), int(found.group(2))
+    return found.group(1), int(found.group(2).replace(",", ""))
 
 
 def _json(site: Site, one: str, number: int) -> tuple[str, int]:
