@@ -95,7 +95,7 @@ def what_moved(
     chosen = "SELECT * FROM profile WHERE customer_id = ? AND frequency > 0"
     # execute, not sql: DuckDB refuses a relation on a connection whose last result wasn't read to its end
     table = con.execute(chosen, [customer_id]).to_arrow_table()
-    if not table.num_rows:
+    if table is None or not table.num_rows:
         return []
     matrix = features_of(table)
     scores = rows(con, "SELECT * FROM prediction WHERE customer_id = ?", [customer_id])
