@@ -72,6 +72,38 @@ def test_orders_show_money_in_major_units_lines_and_the_dearest_product(
     ]
 
 
+def test_orders_built_range_by_range_of_customers_are_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ids = [f"c{place:02d}" for place in range(20)]
+    orders = [order(f"o{one}{n}", one, 9 - n, 100 + n) for one in [*ids, "a0", "stranger"] for n in range(3)]
+    lines = [
+        {
+            "customer_id": row["customer_id"],
+            "order_id": row["order_id"],
+            "line_no": n,
+            "product_id": f"p{n}",
+            "amount": n,
+        }
+        for row in orders
+        for n in range(1, 3)
+    ]
+    write(tmp_path / "profile", [{"customer_id": one} for one in ids], PROFILE)
+    write(tmp_path / "orders", orders, ORDERS)
+    write(tmp_path / "lines", lines, pa.schema([("customer_id", pa.string()), *LINES]))
+    facts = {
+        "orders": [tmp_path / "orders/part-00000.parquet"],
+        "order_lines": [tmp_path / "lines/part-00000.parquet"],
+    }
+    found = []
+    for rows_per_range in (1_000, 10, 1):
+        monkeypatch.setattr("kequn.snapshot.serving.ROWS_PER_RANGE", rows_per_range)
+        assert build_serving(tmp_path, facts, tmp_path / "s.duckdb")["orders"] == len(orders)
+        with duckdb.connect(str(tmp_path / "s.duckdb"), read_only=True) as con:
+            found.append(con.execute("SELECT * FROM orders").fetchall())
+    assert found[0] == found[1] == found[2] == sorted(found[0], key=lambda row: (row[1], row[2], row[0]))
+
+
 def test_a_refund_after_as_of_has_not_happened_yet(tmp_path: Path, facts: dict[str, list[Path]]) -> None:
     build_serving(tmp_path, facts, tmp_path / "s.duckdb", ServingSettings(as_of=dt.date(2026, 1, 10)))
     with duckdb.connect(str(tmp_path / "s.duckdb"), read_only=True) as con:

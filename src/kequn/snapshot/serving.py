@@ -18,6 +18,7 @@ from __future__ import annotations
 import contextlib
 import datetime as dt
 import os
+import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,6 +41,8 @@ COPIED = ("audience_member", "prediction", "recommendation")
 """Tables of the run that are copied when they are there, sorted by customer_id."""
 SUMS = ("revenue_12m", "revenue_365d", "revenue_90d", "profit_12m", "clv_12m", "monetary")
 """Money of the profile that is summed per segment and account manager, where the profile has it."""
+ROWS_PER_RANGE = 1_500_000
+"""Rows of orders or lines that a range of customers reads (as `profile/ranges.py`, which stands above this room)."""
 MONEY: Mapping[str, Collection[str]] = {
     "orders": ("amount", "list_amount", "discount", "cost", "refunded_amount"),
 }
@@ -98,62 +101,19 @@ def build_serving(
 
 def _profile(con: duckdb.DuckDBPyConnection, profile: Sequence[Path], assignment: Sequence[Path]) -> None:
     """The tables `profile` and `membership`, rows of both in the order of customer_id, and the view `assignment`."""
-    source = f"read_parquet({_listed(profile)})"
-    unsorted = _scalar(
-        con,
-        f"SELECT count(*) FROM (SELECT customer_id, lag(customer_id) OVER () AS last FROM {source}) WHERE last >= customer_id",
-    )
-    if unsorted:
-        con.execute(f"CREATE TEMP TABLE sorted_profile AS SELECT * FROM {source} ORDER BY customer_id")
-        source = "sorted_profile"
-    con.execute(f"CREATE TEMP VIEW ids AS SELECT customer_id FROM {source}")
-    schemes = [row[0] for row in con.execute(
-        f"SELECT DISTINCT scheme FROM read_parquet({_listed(assignment)}) ORDER BY scheme"
-    ).fetchall()] if assignment else []  # fmt: skip
-    # rows are laid side by side, which costs a tenth of joining by id; `_beside` proves that they belong together
-    beside = [(scheme, _beside(con, scheme, place, assignment)) for place, scheme in enumerate(schemes)]
-    joined = "".join(f" POSITIONAL JOIN {relation} AS a{place}" for place, (_, relation) in enumerate(beside))
-    segments = "".join(f', a{place}.segment AS "seg_{scheme}"' for place, (scheme, _) in enumerate(beside))
-    con.execute(f"CREATE TABLE profile AS SELECT p.*{segments} FROM {source} AS p{joined}")
-    members = "".join(
-        f', a{place}.segment AS "seg_{scheme}", a{place}.sub_segment AS "sub_{scheme}"'
-        f', a{place}.since AS "since_{scheme}", a{place}.rule_segment AS "rule_{scheme}"'
-        for place, (scheme, _) in enumerate(beside)
-    )
-    con.execute(f"CREATE TABLE membership AS SELECT p.customer_id{members} FROM ids AS p{joined}")
-    for table in ("sorted_profile", *(relation for _, relation in beside if relation.startswith("beside_"))):
-        con.execute(f"DROP TABLE IF EXISTS temp.{table}")
+    from kequn.snapshot.membership import in_order, write_membership
+
+    with tempfile.TemporaryDirectory(prefix="kequn-") as spare:
+        profile = in_order(con, profile, Path(spare) / "profile.parquet")
+        schemes = write_membership(con, profile, assignment, Path(spare))
+        # rows are laid side by side, which costs a tenth of joining by id: both tables list the same customers in order
+        segments = "".join(f', m."seg_{scheme}"' for scheme in schemes)
+        con.execute(
+            f"CREATE TABLE profile AS SELECT p.*{segments} FROM read_parquet({_listed(profile)}) AS p "
+            "POSITIONAL JOIN membership AS m"
+        )
     if schemes:
         con.execute(f"CREATE VIEW assignment AS {long_assignment(schemes)}")
-
-
-def _beside(con: duckdb.DuckDBPyConnection, scheme: str, place: int, assignment: Sequence[Path]) -> str:
-    """A relation with exactly one row per row of `ids`, in the same order: the scheme's assignment, NULL for outsiders."""
-    files = [file for file in assignment if file.name.startswith(f"{scheme}-")] or assignment
-    columns = "customer_id AS member, segment, sub_segment, since, rule_segment"
-    rows = f"(SELECT {columns} FROM read_parquet({_listed(files)}) WHERE scheme = {_quoted(scheme)})"
-    differs = (
-        "SELECT count(*) FROM ids POSITIONAL JOIN {} AS other WHERE ids.customer_id IS DISTINCT FROM other.{}"
-    )
-    if not _scalar(con, differs.format(rows, "member")):
-        return rows
-    name = f"beside_{place}"
-    for order in (
-        "",
-        " ORDER BY ids.customer_id",
-    ):  # the join mostly keeps the order; sorting is the slower way
-        con.execute(
-            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT ids.customer_id AS id, other.* "
-            f"FROM ids LEFT JOIN {rows} AS other ON ids.customer_id = other.member{order}"
-        )
-        if not _scalar(con, differs.format(name, "id")):
-            break
-    else:
-        raise SnapshotError("snapshot.twice_in_scheme", scheme=scheme)
-    matched = _scalar(con, f"SELECT count(member) FROM {name}")
-    if matched != _scalar(con, f"SELECT count(*) FROM {rows}"):
-        raise SnapshotError("snapshot.member_without_profile", scheme=scheme)
-    return name
 
 
 def long_assignment(schemes: Sequence[str], source: str = "membership") -> str:
@@ -200,7 +160,41 @@ def _segment_by_manager(con: duckdb.DuckDBPyConnection, facts: Mapping[str, Sequ
 def _orders(
     con: duckdb.DuckDBPyConnection, facts: Mapping[str, Sequence[Path]], settings: ServingSettings
 ) -> None:
-    """The table `orders`; grain: one row per order of a known customer before `as_of`."""
+    """The table `orders`; grain: one row per order of a known customer before `as_of`.
+
+    It is built range by range of customers: facts lie sorted by customer, so a range reads little more than its own rows,
+    and its hash tables and its sort stay in memory.
+    """
+    columns, lines = _columns(con, facts["orders"]), facts.get("order_lines", ())
+    line = _columns(con, lines) if lines else {}
+    both = "customer_id" in columns and (not lines or "customer_id" in line)
+    rows = max(_rows(con, facts["orders"]), _rows(con, lines) if lines else 0)
+    for number, within in enumerate(_ranges(con, rows) if both else [""]):
+        query = _orders_query(con, facts, settings, within)
+        con.execute(f"CREATE TABLE orders AS {query}" if number == 0 else f"INSERT INTO orders {query}")
+
+
+def _ranges(con: duckdb.DuckDBPyConnection, rows: int) -> list[str]:
+    """Conditions on `customer_id`, each with about equally many customers of the profile; together everybody."""
+    served = con.execute("SELECT 1 FROM duckdb_tables() WHERE table_name = 'profile'").fetchone()
+    customers = _scalar(con, "SELECT count(*) FROM profile") if served else 0
+    parts = min(-(-rows // ROWS_PER_RANGE), max(customers, 1))
+    places = ", ".join(str(customers * part // parts) for part in range(1, parts))
+    if not places:
+        return [""]
+    found = con.execute(f"SELECT customer_id FROM profile WHERE rowid IN ({places}) ORDER BY customer_id")
+    cuts = [_quoted(row[0]) for row in found.fetchall()]
+    lower = ["", *(f" AND customer_id >= {cut}" for cut in cuts)]
+    upper = [*(f" AND customer_id < {cut}" for cut in cuts), ""]
+    return [low + high for low, high in zip(lower, upper, strict=True)]
+
+
+def _orders_query(
+    con: duckdb.DuckDBPyConnection,
+    facts: Mapping[str, Sequence[Path]],
+    settings: ServingSettings,
+    within: str,
+) -> str:
     columns = _columns(con, facts["orders"])
     lines, products = facts.get("order_lines", ()), facts.get("products", ())
     line = _columns(con, lines) if lines else {}
@@ -224,17 +218,15 @@ def _orders(
                     f" LEFT JOIN read_parquet({_listed(products)}) AS m ON m.product_id = c.main_product_id"
                 )
         joins = (
-            f" LEFT JOIN (SELECT {', '.join(counted)} FROM read_parquet({_listed(lines)}) GROUP BY order_id) AS c"
-            f" ON c.order_id = o.order_id{joins}"
+            f" LEFT JOIN (SELECT {', '.join(counted)} FROM read_parquet({_listed(lines)}) WHERE TRUE{within}"
+            f" GROUP BY order_id) AS c ON c.order_id = o.order_id{joins}"
         )
     before = (
-        f" AND o.ordered_at < DATE '{settings.as_of}'" if settings.as_of and "ordered_at" in columns else ""
+        f" AND ordered_at < DATE '{settings.as_of}'" if settings.as_of and "ordered_at" in columns else ""
     )
     order = ", ".join(f"o.{name}" for name in ("customer_id", "ordered_at", "order_id") if name in columns)
-    con.execute(
-        f"CREATE TABLE orders AS SELECT {', '.join(shown)} FROM read_parquet({_listed(facts['orders'])}) AS o{joins} "
-        f"WHERE o.customer_id IS NOT NULL{before} ORDER BY {order}"
-    )
+    orders = f"SELECT * FROM read_parquet({_listed(facts['orders'])}) WHERE customer_id IS NOT NULL{before}{within}"
+    return f"SELECT {', '.join(shown)} FROM ({orders}) AS o{joins} ORDER BY {order}"
 
 
 def _shown(table: str, name: str, kind: str, settings: ServingSettings, dated: bool) -> str:
@@ -349,6 +341,10 @@ def _database(path: Path, settings: ServingSettings) -> Iterator[duckdb.DuckDBPy
 def _columns(con: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> dict[str, str]:
     rows = con.execute(f"DESCRIBE SELECT * FROM read_parquet({_listed(files)})").fetchall()
     return {row[0]: row[1] for row in rows}
+
+
+def _rows(con: duckdb.DuckDBPyConnection, files: Sequence[Path]) -> int:
+    return _scalar(con, f"SELECT count(*) FROM read_parquet({_listed(files)})")
 
 
 def _scalar(con: duckdb.DuckDBPyConnection, sql: str) -> int:
