@@ -14,7 +14,9 @@ from kequn.profile.enrich.regions import Gazetteer, Match, gazetteer, great_regi
 from kequn.profile.enrich.tables import Enriched, Facts, Job, has
 
 if TYPE_CHECKING:
+    import numpy as np
     import pyarrow as pa
+    from numpy.typing import NDArray
 
     from kequn.profile.declaration import FeatureFile
     from kequn.profile.enrich.distances import Places
@@ -30,6 +32,7 @@ HOME = (
     "latitude",
     "longitude",
 )
+WORDS = ("country", "province", "city", "district", "address", "city_tier", "climate_zone")
 KNOWN_KINDS = ("store", "station", "resort")
 CHINA_NAMES = {"中国", "china", "cn", "chn", "prc", "中华人民共和国"}
 SLUG = re.compile(r"^[a-z][a-z0-9_]{0,30}$")
@@ -183,54 +186,94 @@ def _schema(columns: Mapping[str, Type]) -> pa.Schema:
 
 def locate(batch: pa.RecordBatch, around: Surroundings, schema: pa.Schema) -> pa.RecordBatch:
     """The columns of `schema` for a batch of customers."""
-    import numpy as np
     import pyarrow as pa
 
-    from kequn.profile.enrich.distances import position_states
-
-    words = {
-        name: batch.column(name).to_pylist()
-        for name in ("country", "province", "city", "district", "address", "city_tier", "climate_zone")
-    }
     wanted = set(schema.names)
-    matches = (
-        _matches(words, around)
-        if wanted & {"region_match", "city_tier", "density", "climate_zone", "position_state"}
-        else []
-    )
-    made: dict[str, Any] = {"customer_id": batch.column("customer_id")}
-    made |= _named_columns(words, matches, around)
+    made: dict[str, Any] = {"customer_id": batch.column("customer_id"), "now_at": batch.column("now_at")}
+    named, chinese = _named(batch, around, schema)
+    made |= named
+    for head, state in (("", "position_state"), ("now_", "now_state")):
+        if state in wanted:
+            made |= _position(batch, around, head, state, chinese)
+    arrays = [_as(made[item.name], item.type) for item in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _named(
+    batch: pa.RecordBatch, around: Surroundings, schema: pa.Schema
+) -> tuple[dict[str, pa.Array], NDArray[np.bool_]]:
+    """Region, tier and climate of each customer, and whether they live in China. What many customers share is looked up once."""
+    import numpy as np
+
+    wanted = set(schema.names)
+    if not wanted & {"region_match", "city_tier", "density", "climate_zone", "position_state"}:
+        return {}, np.zeros(batch.num_rows, dtype=bool)
+    distinct, back = _distinct(batch.select(list(WORDS)))
+    words = {name: distinct.column(name).to_pylist() for name in WORDS}
+    matches = _matches(words, around)
     chinese = np.array(
         [
             str(country or "").strip().lower() in CHINA_NAMES or (country is None and found.code is not None)
             for country, found in zip(words["country"], matches, strict=True)
         ],
         dtype=bool,
-    ) if matches else np.zeros(batch.num_rows, dtype=bool)  # fmt: skip
-    for head, box in (("", chinese), ("now_", np.zeros(batch.num_rows, dtype=bool))):
-        lat, lon = (_floats(batch.column(f"{head}{name}")) for name in ("latitude", "longitude"))
-        state = position_states(lat, lon, box)
-        lat, lon = np.where(state == "ok", lat, np.nan), np.where(state == "ok", lon, np.nan)
-        made |= {
-            f"{head}latitude": _nullable(lat),
-            f"{head}longitude": _nullable(lon),
-            "now_state" if head else "position_state": state,
-        }
-        for kind, places in (
-            around.places.items() if not head else [("", around.places[""])] if around.places else []
-        ):
-            found = places.nearest(lat, lon, around.near_km)
-            tail = f"_{kind}" if kind else ""
-            made[f"{head}distance_km{tail}"] = _nullable(found.km)
-            if not head:
-                made[f"places_near{tail}"] = pa.array(found.near, mask=np.isnan(found.km))
-            if not kind:
-                made[f"{head}nearest_place"] = [
-                    places.ids[place] if place >= 0 else None for place in found.index.tolist()
-                ]
-    made["now_at"] = batch.column("now_at")
-    arrays = [_as(made[item.name], item.type) for item in schema]
-    return pa.RecordBatch.from_arrays(arrays, schema=schema)
+    )
+    columns = {
+        name: _as(values, schema.field(name).type).take(back)
+        for name, values in _named_columns(words, matches, around).items()
+        if name in wanted
+    }
+    return columns, chinese[np.asarray(back)]
+
+
+def _distinct(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.Array]:
+    """The distinct rows of a batch of texts, and for each row the place of its like among them."""
+    import numpy as np
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    codes, kinds = np.zeros(batch.num_rows, dtype=np.int64), 1
+    for column in batch.columns:
+        coded = column.cast(pa.string()).dictionary_encode()
+        size = len(coded.dictionary) + 1
+        codes = codes * size + np.asarray(pc.fill_null(coded.indices, size - 1))
+        kinds *= size
+        if kinds > 2**31:  # before the codes overflow
+            codes = np.unique(codes, return_inverse=True)[1]
+            kinds = batch.num_rows
+    _, first, back = np.unique(codes, return_index=True, return_inverse=True)
+    return batch.take(pa.array(first)), pa.array(back)
+
+
+def _position(
+    batch: pa.RecordBatch, around: Surroundings, head: str, state: str, box: NDArray[np.bool_]
+) -> dict[str, Any]:
+    """Position, its state and what is near; `head` is "now_" for where customers are now, "" for their home."""
+    import numpy as np
+    import pyarrow as pa
+
+    from kequn.profile.enrich.distances import position_states
+
+    lat, lon = (_floats(batch.column(f"{head}{name}")) for name in ("latitude", "longitude"))
+    states = position_states(lat, lon, np.zeros_like(box) if head else box)
+    lat, lon = np.where(states == "ok", lat, np.nan), np.where(states == "ok", lon, np.nan)
+    made: dict[str, Any] = {
+        f"{head}latitude": _nullable(lat),
+        f"{head}longitude": _nullable(lon),
+        state: states,
+    }
+    kinds = list(around.places.items())
+    for kind, places in kinds[:1] if head else kinds:
+        found = places.nearest(lat, lon, around.near_km)
+        tail = f"_{kind}" if kind else ""
+        made[f"{head}distance_km{tail}"] = _nullable(found.km)
+        if not head:
+            made[f"places_near{tail}"] = pa.array(found.near, mask=np.isnan(found.km))
+        if not kind:
+            made[f"{head}nearest_place"] = [
+                places.ids[place] if place >= 0 else None for place in found.index.tolist()
+            ]
+    return made
 
 
 def _as(values: Any, kind: pa.DataType) -> pa.Array:
@@ -287,6 +330,8 @@ def _nullable(values: Any) -> pa.Array:
 
 def _report(files: Iterable[Any], **parts: bool) -> dict[str, Any]:
     """How many customers stand where: levels of match, states of positions, the unmatched names that occur most."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
     import pyarrow.parquet as pq
 
     counted = [
@@ -305,10 +350,11 @@ def _report(files: Iterable[Any], **parts: bool) -> dict[str, Any]:
                     found[name][str(entry["values"])] = (
                         found[name].get(str(entry["values"]), 0) + entry["counts"]
                     )
-            for row in batch.to_pylist() if parts["named"] and "unmatched" in found["region_match"] else []:
-                if row["region_match"] == "unmatched":
-                    name = " ".join(filter(None, (row["province"], row["city"]))) or "-"
-                    unmatched[name] = unmatched.get(name, 0) + 1
+            if "unmatched" in found.get("region_match", {}):
+                lost = pa.Table.from_batches([batch]).filter(pc.field("region_match") == "unmatched")
+                for entry in lost.group_by(["province", "city"]).aggregate([([], "count_all")]).to_pylist():
+                    name = " ".join(filter(None, (entry["province"], entry["city"]))) or "-"
+                    unmatched[name] = unmatched.get(name, 0) + entry["count_all"]
     most = sorted(unmatched.items(), key=lambda entry: (-entry[1], entry[0]))[:10]
     return {**{name: dict(sorted(counts.items())) for name, counts in found.items()}, "unmatched": dict(most)}
 
