@@ -52,6 +52,11 @@ class Rejects:
             " ON s.__file = r.__file AND s.__row = r.__row WHERE s.__problem IS NULL)"
         )
 
+    def all_known(self, stages: Iterable[Stage], column: str) -> bool:
+        """Whether every good row of these stages has a value in `column`."""
+        missing = f"SELECT 1 FROM {{}} WHERE {identifier(column)} IS NULL LIMIT 1"
+        return not any(self.con.execute(missing.format(self.kept(stage))).fetchall() for stage in stages)
+
     def together(self, stages: Iterable[Stage], extra: str = "") -> str:
         """The good rows of several stages under one another, with `__seq` (reading order), `__stage` and `source`."""
         parts = [

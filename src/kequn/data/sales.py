@@ -255,7 +255,10 @@ def lines_query(
     flat_named = "product_name" in given and "product_id" not in given
     numbered = all("line_no" in stage.columns for stage in stages)
     place = "row_number() OVER (PARTITION BY k.order_id ORDER BY k.__seq)"
-    number = f"COALESCE(k.line_no, 1000000 + {place})" if numbered else place
+    number = place
+    if numbered:  # the window costs a sort of all lines, so only where a number is missing
+        whole = rejects.all_known(stages, "line_no")
+        number = "k.line_no" if whole else f"COALESCE(k.line_no, 1000000 + {place})"
     kept = rejects.together(stages)
     picked = [
         "k.order_id",
