@@ -136,6 +136,14 @@ def members(snapshot: Snapshot) -> dict[tuple[str, str], str]:
     return {(scheme, customer): segment for scheme, customer, segment in found}
 
 
+def test_serving_shows_every_assignment_as_it_is_published(shop: Path) -> None:
+    everyone = "SELECT * FROM assignment ORDER BY scheme, customer_id"
+    for as_of in (date(2026, 6, 1), date(2026, 11, 1)):  # without and with a last run
+        snapshot = published(shop, as_of=as_of)
+        with snapshot.connect() as served, snapshot.connect(serving=False) as parquet:
+            assert served.execute(everyone).fetchall() == parquet.execute(everyone).fetchall()
+
+
 def test_a_killed_run_leaves_the_published_one_and_the_next_sweeps_it(
     demo_copy: Callable[[str, str], Path],
 ) -> None:

@@ -26,7 +26,7 @@ def write_tables(running: Running, plan: ProfilePlan, assignment: Assignment) ->
     with running.clock.step("portrait"):
         _portraits(running, plan, assignment)
     with running.clock.step("serving"):
-        _serving(running)
+        _serving(running, assignment)
 
 
 def write_table(table: pa.Table, folder: Path) -> None:
@@ -73,7 +73,7 @@ def _portraits(running: Running, plan: ProfilePlan, assignment: Assignment) -> N
     write_table(drawn.typical, running.draft.folder("typical"))
 
 
-def _serving(running: Running) -> None:
+def _serving(running: Running, assignment: Assignment) -> None:
     from kequn.snapshot import ServingSettings, build_serving
 
     facts: dict[str, Sequence[Path]] = {
@@ -84,6 +84,7 @@ def _serving(running: Running) -> None:
         minor_unit_digits=running.digits,
         memory_limit=running.workspace.settings.engine.memory_limit,
         threads=running.workspace.settings.engine.threads,
+        sides=assignment.sides,
     )
     build_serving(running.draft.path, facts, running.draft.path / "serving.duckdb", settings)
 

@@ -86,6 +86,14 @@ class Assignment:
     catalog: Catalog
 
     @property
+    def sides(self) -> list[list[Path]]:
+        """Tables with one row per customer, in the same order: the wide result, and `since_…` where there was a last run."""
+        from kequn.scheme.members import since_file
+
+        since = [since_file(self.wide)] if self.wide and since_file(self.wide).exists() else []
+        return [list(self.wide), *([since] if since else [])] if self.wide else []
+
+    @property
     def warnings(self) -> tuple[KequnError, ...]:
         return tuple(warning for result in self.results.values() for warning in result.warnings)
 

@@ -101,6 +101,8 @@ def write_members(
 ) -> dict[str, Members]:
     """Write `folder/<scheme>-00000.parquet` for every scheme of `layers` from the sorted wide result.
 
+    Schemes that the last run had too get a column in `since_file(wide)`, row for row as in the wide result.
+
     Raises KequnError `scheme.customer_twice` when a customer has two rows in the profile.
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -109,6 +111,7 @@ def write_members(
     hashes = {name: hashlib.sha256() for name in names}
     past = {name: Past(previous.files) for name, previous in before.items()}
     writers = {name: _writer(folder / f"{name}-00000.parquet") for name in names}
+    began = _since_writer(wide, [name for name in names if name in past]) if past else None
     text = (
         [name for name in pq.read_schema(wide[0]).names if name.startswith(("seg_", "sub_", "rule_"))]
         if wide
@@ -122,8 +125,10 @@ def write_members(
                 continue
             last = _ascending(ids, last)
             numbers = {name: _Numbers.of(batch.column(name)) for name in measures}
+            since = [ids]
             for name in names:
                 rows = _rows(name, batch, ids, as_of, past.get(name))
+                since += [rows.column("since")] if name in past else []
                 _sum_up(found[name], batch.column(f"seg_{name}"), numbers)
                 inside = (
                     rows
@@ -134,12 +139,26 @@ def write_members(
                 found[name].rows += inside.num_rows
                 hashes[name].update(member_bytes(inside.column("customer_id"), inside.column("segment")))
                 writers[name].write_batch(inside)
+            if began is not None:
+                began.write_batch(pa.RecordBatch.from_arrays(since, schema=began.schema))
     finally:
+        if began is not None:
+            began.close()
         for writer in writers.values():
             writer.close()
     for name in names:
         found[name].digest = hashes[name].hexdigest()
     return found
+
+
+def since_file(wide: tuple[Path, ...]) -> Path:
+    """Where `since_<scheme>` of each customer stands, beside the wide result; there is none without a last run."""
+    return wide[0].with_name("since-00000.parquet")
+
+
+def _since_writer(wide: tuple[Path, ...], names: Sequence[str]) -> pq.ParquetWriter:
+    columns = [(f"since_{name}", pa.date32()) for name in names]
+    return pq.ParquetWriter(since_file(wide), pa.schema([("customer_id", pa.string()), *columns]))
 
 
 def _writer(file: Path) -> pq.ParquetWriter:
@@ -239,4 +258,13 @@ def member_bytes(ids: pa.Array, segments: pa.Array) -> memoryview:
     return memoryview(joined.buffers()[2])[offsets[joined.offset] : offsets[joined.offset + len(joined)]]
 
 
-__all__ = ["MILLIONTHS", "SCHEMA", "Members", "Past", "batches", "member_bytes", "write_members"]
+__all__ = [
+    "MILLIONTHS",
+    "SCHEMA",
+    "Members",
+    "Past",
+    "batches",
+    "member_bytes",
+    "since_file",
+    "write_members",
+]

@@ -2,8 +2,9 @@
 
     profile               as published, sorted by customer_id, and each scheme's segment as `seg_<scheme>` (NULL = outside)
     profile_sample        2 % of its rows, the same customers in every run
-    membership            customer_id, and per scheme seg_…, sub_… (sub_segment), since_…, rule_… (rule_segment)
-    assignment            a view: the published long table, read from `membership`
+    placed                customer_id, and per scheme seg_…; sub_…, since_… and rule_… where they say more than seg_…
+    membership            a view of it with all four: seg_…, sub_… (sub_segment), since_…, rule_… (rule_segment)
+    assignment            a view: the published long table, read from `placed`
     segment_by_manager    scheme × segment × sub_segment × account_manager: customers and sums of money
     audience_member, prediction, recommendation    as published, sorted by customer_id
     orders                every order of a known customer, sorted by customer_id; with its lines, units and main product
@@ -51,13 +52,18 @@ MONEY: Mapping[str, Collection[str]] = {
 
 @dataclass(frozen=True)
 class ServingSettings:
-    """How to build: facts on or after `as_of` are left out; `minor_unit_digits` of the currency; limits of DuckDB."""
+    """How to build: facts on or after `as_of` are left out; `minor_unit_digits` of the currency; limits of DuckDB.
+
+    `sides` are tables (each a list of files) with the segments of all schemes side by side, as `scheme.assign` makes them on
+    its way; without them the published table is read.
+    """
 
     as_of: dt.date | None = None
     minor_unit_digits: int = 2
     memory_limit: str = "2GB"
     threads: int | None = None
     temp_directory: Path | None = None
+    sides: Sequence[Sequence[Path]] = ()
 
 
 def build_serving(
@@ -75,7 +81,7 @@ def build_serving(
     with _aside(out) as part, _database(part, settings) as con:
         present = {table: sorted((snapshot_folder / table).glob("*.parquet")) for table in TABLES}
         if present["profile"]:
-            _profile(con, present["profile"], present["assignment"])
+            _profile(con, present["profile"], present["assignment"], settings)
             con.execute(
                 f"CREATE TABLE profile_sample AS SELECT * FROM profile WHERE left(sha256(customer_id), 8) < '{_SAMPLE_BELOW}'"
             )
@@ -99,29 +105,81 @@ def build_serving(
         return {table: _scalar(con, f'SELECT count(*) FROM "{table}"') for table in sorted(tables)}
 
 
-def _profile(con: duckdb.DuckDBPyConnection, profile: Sequence[Path], assignment: Sequence[Path]) -> None:
-    """The tables `profile` and `membership`, rows of both in the order of customer_id, and the view `assignment`."""
-    from kequn.snapshot.membership import in_order, write_membership
+def _profile(
+    con: duckdb.DuckDBPyConnection,
+    profile: Sequence[Path],
+    assignment: Sequence[Path],
+    settings: ServingSettings,
+) -> None:
+    """The tables `profile` and `placed`, rows of both in the order of customer_id, and the views over `placed`."""
+    from kequn.snapshot.membership import in_order, side_by_side
 
     with tempfile.TemporaryDirectory(prefix="kequn-") as spare:
         profile = in_order(con, profile, Path(spare) / "profile.parquet")
-        schemes = write_membership(con, profile, assignment, Path(spare))
-        # rows are laid side by side, which costs a tenth of joining by id: both tables list the same customers in order
-        segments = "".join(f', m."seg_{scheme}"' for scheme in schemes)
-        con.execute(
-            f"CREATE TABLE profile AS SELECT p.*{segments} FROM read_parquet({_listed(profile)}) AS p "
-            "POSITIONAL JOIN membership AS m"
-        )
+        sides = settings.sides if settings.as_of and _fit(con, profile, settings.sides) else ()
+        sides = sides or [[side_by_side(con, profile, assignment, Path(spare))]]
+        # rows are laid side by side, which costs a tenth of joining by id: all tables list the same customers in order
+        joined = _joined(profile, sides)
+        found = {
+            name: f's{place}."{name}"'
+            for place, files in enumerate(sides)
+            for name in _columns(con, files)
+            if name.startswith(("seg_", "sub_", "since_", "rule_"))
+        }
+        schemes = sorted(name.removeprefix("seg_") for name in found if name.startswith("seg_"))
+        segments = "".join(f", {found[f'seg_{scheme}']}" for scheme in schemes)
+        con.execute(f"CREATE TABLE profile AS SELECT p.*{segments} FROM {joined}")
+        stored = [
+            f"{short}_{scheme}"
+            for scheme in schemes
+            for short in ("seg", "sub", "since", "rule")
+            if f"{short}_{scheme}" in found
+        ]
+        listed = "".join(f", {found[name]}" for name in stored)
+        con.execute(f"CREATE TABLE placed AS SELECT p.customer_id{listed} FROM {joined}")
+    shown = {scheme: _shown_place(scheme, stored, settings.as_of) for scheme in schemes}
+    columns = "".join(
+        f', {value} AS "{short}_{scheme}"'
+        for scheme, place in shown.items()
+        for short, value in place.items()
+    )
+    con.execute(f"CREATE VIEW membership AS SELECT customer_id{columns} FROM placed")
     if schemes:
-        con.execute(f"CREATE VIEW assignment AS {long_assignment(schemes)}")
+        con.execute(f"CREATE VIEW assignment AS {_long(shown)}")
 
 
-def long_assignment(schemes: Sequence[str], source: str = "membership") -> str:
-    """The query that reads the long table `assignment` back from `membership`."""
+def _fit(con: duckdb.DuckDBPyConnection, profile: Sequence[Path], sides: Sequence[Sequence[Path]]) -> bool:
+    """Whether all tables list the same customers in the same order."""
+    differs = " OR ".join(
+        f"p.customer_id IS DISTINCT FROM s{place}.customer_id" for place in range(len(sides))
+    )
+    return bool(sides) and not _scalar(con, f"SELECT count(*) FROM {_joined(profile, sides)} WHERE {differs}")
+
+
+def _joined(profile: Sequence[Path], sides: Sequence[Sequence[Path]]) -> str:
+    beside = "".join(
+        f" POSITIONAL JOIN read_parquet({_listed(files)}) AS s{place}" for place, files in enumerate(sides)
+    )
+    return f"read_parquet({_listed(profile)}) AS p{beside}"
+
+
+def _shown_place(scheme: str, stored: Sequence[str], as_of: dt.date | None) -> dict[str, str]:
+    """The four columns of a scheme: stored, or what they are where nothing else was to be said."""
+    segment = f'"seg_{scheme}"'
+    otherwise = {"seg": segment, "sub": "CAST(NULL AS VARCHAR)", "since": f"DATE '{as_of}'", "rule": segment}
+    place = {
+        short: f'"{short}_{scheme}"' if f"{short}_{scheme}" in stored else value
+        for short, value in otherwise.items()
+    }
+    return {**place, "since": f"CASE WHEN {segment} IS NOT NULL THEN {place['since']} END"}
+
+
+def _long(shown: Mapping[str, Mapping[str, str]]) -> str:
+    """The query that reads the long table `assignment` back from `placed`."""
     return " UNION ALL ".join(
-        f'SELECT customer_id, {_quoted(scheme)} AS scheme, "seg_{scheme}" AS segment, "sub_{scheme}" AS sub_segment, '
-        f'"since_{scheme}" AS since, "rule_{scheme}" AS rule_segment FROM {source} WHERE "seg_{scheme}" IS NOT NULL'
-        for scheme in schemes
+        f"SELECT customer_id, {_quoted(scheme)} AS scheme, {place['seg']} AS segment, {place['sub']} AS sub_segment, "
+        f"{place['since']} AS since, {place['rule']} AS rule_segment FROM placed WHERE {place['seg']} IS NOT NULL"
+        for scheme, place in shown.items()
     )
 
 
@@ -360,4 +418,4 @@ def _quoted(text: str | Path) -> str:
     return "'" + str(text).replace("'", "''") + "'"
 
 
-__all__ = ["SAMPLE_SHARE", "SUMS", "ServingSettings", "build_serving", "drop_customer", "long_assignment"]
+__all__ = ["SAMPLE_SHARE", "SUMS", "ServingSettings", "build_serving", "drop_customer"]
