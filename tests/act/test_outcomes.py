@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow.parquet as pq
 import pytest
 
-from kequn.act import Outcome, read_outcomes, record_outcomes
+from kequn.act import Outcome, forget_outcomes, read_outcomes, record_outcomes
 from kequn.act.outcomes import FILE
 from kequn.data.standard import TABLES
 from kequn.errors import DataError
@@ -39,6 +39,14 @@ def test_a_later_word_replaces_the_earlier(tmp_path: Path) -> None:
     assert record_outcomes(tmp_path, [replace(CALL, result="bought", converted_order_id="o9")]) == 2
     row = next(row for row in read_outcomes(tmp_path) if row["customer_id"] == "客户1")
     assert (row["result"], row["converted_order_id"], row["responded_at"]) == ("bought", "o9", WHEN)
+
+
+def test_a_forgotten_customer_leaves_no_outcome(tmp_path: Path) -> None:
+    assert forget_outcomes(tmp_path, "客户1") == 0
+    record_outcomes(tmp_path, [CALL, replace(CALL, campaign_id="list-2"), replace(CALL, customer_id="客户2")])
+    assert forget_outcomes(tmp_path, "客户1") == 2
+    assert [row["customer_id"] for row in read_outcomes(tmp_path)] == ["客户2"]
+    assert "客户1".encode() not in (tmp_path / FILE).read_bytes()
 
 
 def test_two_writers_lose_nothing(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from kequn.act.export import safe_cell, write_rows
 from kequn.act.outcomes import (
     RESULTS,
     Outcome,
+    forget_outcomes,
     outcomes_by_list,
     read_filled,
     read_outcomes,
@@ -37,6 +38,7 @@ __all__ = [
     "call_list",
     "call_rows",
     "call_titles",
+    "forget_outcomes",
     "outcomes_by_list",
     "read_filled",
     "read_outcomes",

@@ -72,6 +72,21 @@ def read_outcomes(workspace: Path, customer_id: str | None = None) -> list[dict[
     return list(pq.read_table(file, filters=only).to_pylist()) if file.is_file() else []
 
 
+def forget_outcomes(workspace: Path, customer_id: str) -> int:
+    """Take a customer's outcomes off the record; how many there were."""
+    from filelock import FileLock
+
+    file = workspace / FILE
+    if not file.is_file():
+        return 0
+    with FileLock(str(file) + ".lock"):
+        listed = read_outcomes(workspace)
+        kept = [row for row in listed if row["customer_id"] != customer_id]
+        if len(kept) < len(listed):
+            _write(file, kept)
+    return len(listed) - len(kept)
+
+
 def read_filled(file: Path, campaign_id: str, channel: str, made_at: datetime) -> list[Outcome]:
     """The outcomes in a call list (`.csv` or `.xlsx`) whose result column somebody has filled in.
 
@@ -230,6 +245,7 @@ __all__ = [
     "RESULTS",
     "Outcome",
     "Result",
+    "forget_outcomes",
     "outcomes_by_list",
     "read_filled",
     "read_outcomes",

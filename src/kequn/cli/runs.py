@@ -200,13 +200,17 @@ def forget(
     folder: WorkspaceOption = HERE,
     lang: LangOption = None,
 ) -> None:
-    """从所有快照中删除一位客户 · Erase a customer from every snapshot."""
+    """从所有快照和跟进记录中删除一位客户 · Erase a customer from every snapshot and from the outcomes of calls."""
+    from kequn.act import forget_outcomes
+
     workspace, lang = open_workspace(folder, lang)
     if not yes:
         typer.confirm(say("summary.forget_ask", lang, id=customer_id), abort=True)
     with workspace.store.lock():
         erased = workspace.store.forget(customer_id, now=datetime.now(UTC))
-    print_line(say("summary.forgotten", lang, id=customer_id, rows=erased.rows))
+        outcomes = forget_outcomes(workspace.folder, customer_id)
+    print_line(say("summary.forgotten", lang, id=customer_id, rows=erased.rows, outcomes=outcomes))
+    print_line(say("summary.forget_sources", lang))
 
 
 __all__ = ["run_workspace"]

@@ -67,9 +67,9 @@ def prospects(
     """`prediction` (a row or None), `recommendations` by rank, and the latest `orders`."""
     there = table_names(con) if tables is None else tables
 
-    def of(table: str, order: str = "") -> list[dict[str, Any]]:
+    def of(table: str, order: str = "", most: int | None = None) -> list[dict[str, Any]]:
         sql = f"SELECT * FROM {table} WHERE customer_id = ?{order}"
-        return rows(con, sql, [customer_id]) if table in there else []
+        return rows(con, sql, [customer_id], most) if table in there else []
 
     offers = sorted(
         of("recommendation"), key=lambda row: row["rank"]
@@ -77,7 +77,8 @@ def prospects(
     return {
         "prediction": next(iter(of("prediction")), None),
         "recommendations": offers[:OFFERS_SHOWN],
-        "orders": of("orders", f" ORDER BY ordered_at DESC, order_id LIMIT {ORDERS_SHOWN}"),
+        # a LIMIT makes DuckDB read the table twice: 3.9 instead of 1.5 ms
+        "orders": of("orders", " ORDER BY ordered_at DESC, order_id", ORDERS_SHOWN),
     }
 
 
