@@ -96,7 +96,9 @@ def _scorecard(schemes: dict[str, Scheme] | object, name: str) -> Scheme:
     assert isinstance(schemes, dict)
     cards = [each for each, scheme in schemes.items() if scheme.kind.name == "scorecard"]
     if name not in cards:
-        raise ConfigError("scheme.no_scorecard", name=name, nearest=nearest(name, cards) or "–", known=cards)
+        raise ConfigError(
+            "pipeline.no_scorecard", name=name, nearest=nearest(name, cards) or "–", known=cards
+        )
     found: Scheme = schemes[name]
     return found
 

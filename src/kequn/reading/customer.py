@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import duckdb
 
 ORDERS_SHOWN, OFFERS_SHOWN = 10, 5
+ORDERS_READ = 100
 PLACE = (("segment", "seg"), ("sub_segment", "sub"), ("since", "since"), ("rule_segment", "rule"))
 
 
@@ -67,18 +68,19 @@ def prospects(
     """`prediction` (a row or None), `recommendations` by rank, and the latest `orders`."""
     there = table_names(con) if tables is None else tables
 
-    def of(table: str, order: str = "", most: int | None = None) -> list[dict[str, Any]]:
+    def of(table: str, order: str = "") -> list[dict[str, Any]]:
         sql = f"SELECT * FROM {table} WHERE customer_id = ?{order}"
-        return rows(con, sql, [customer_id], most) if table in there else []
+        return rows(con, sql, [customer_id]) if table in there else []
 
     offers = sorted(
         of("recommendation"), key=lambda row: row["rank"]
     )  # a handful: cheaper than asking for order
+    # with a LIMIT of at most 50 DuckDB reads the table twice: 3.9 instead of 1.9 ms
+    latest = of("orders", f" ORDER BY ordered_at DESC, order_id LIMIT {ORDERS_READ}")
     return {
         "prediction": next(iter(of("prediction")), None),
         "recommendations": offers[:OFFERS_SHOWN],
-        # a LIMIT makes DuckDB read the table twice: 3.9 instead of 1.5 ms
-        "orders": of("orders", " ORDER BY ordered_at DESC, order_id", ORDERS_SHOWN),
+        "orders": latest[:ORDERS_SHOWN],
     }
 
 

@@ -10,16 +10,12 @@ if TYPE_CHECKING:
 
 
 def rows(
-    con: duckdb.DuckDBPyConnection,
-    sql: str,
-    values: Sequence[Any] | Mapping[str, Any] = (),
-    most: int | None = None,
+    con: duckdb.DuckDBPyConnection, sql: str, values: Sequence[Any] | Mapping[str, Any] = ()
 ) -> list[dict[str, Any]]:
-    """All rows of a query, or the first `most`; values by place or by name."""
+    """All rows of a query; values by place or by name."""
     cursor = con.execute(sql, dict(values) if isinstance(values, Mapping) else list(values))
     names = [item[0] for item in cursor.description]
-    found = cursor.fetchall() if most is None else cursor.fetchmany(most)
-    return [dict(zip(names, row, strict=True)) for row in found]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
 def table_names(con: duckdb.DuckDBPyConnection) -> frozenset[str]:
