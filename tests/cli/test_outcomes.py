@@ -85,17 +85,25 @@ def test_an_outcome_is_a_touch_of_the_next_run(shop: Path) -> None:
     fingerprint = json.loads((snapshot / "manifest.json").read_text(encoding="utf-8"))["facts"]["touches"][
         "fingerprint"
     ]
-    row = duckdb.sql(
-        f"SELECT campaign_id, channel, arm, offer_id, sent_at, responded_at FROM read_parquet('{shop}/facts/{fingerprint}/*.parquet') "
-        f"WHERE customer_id = '{customer}' AND campaign_id = 'autumn'"
-    ).fetchall()
+    row = (
+        duckdb.connect()
+        .sql(
+            f"SELECT campaign_id, channel, arm, offer_id, sent_at, responded_at FROM read_parquet('{shop}/facts/{fingerprint}/*.parquet') "
+            f"WHERE customer_id = '{customer}' AND campaign_id = 'autumn'"
+        )
+        .fetchall()
+    )
     assert [(name, channel, arm, offer) for name, channel, arm, offer, *_ in row] == [
         ("autumn", "phone", "treatment", "P1")
     ]
     assert row[0][4] == row[0][5]
-    received = duckdb.sql(
-        f"SELECT campaigns_received FROM read_parquet('{snapshot}/profile/*.parquet') WHERE customer_id = '{customer}'"
-    ).fetchall()
+    received = (
+        duckdb.connect()
+        .sql(
+            f"SELECT campaigns_received FROM read_parquet('{snapshot}/profile/*.parquet') WHERE customer_id = '{customer}'"
+        )
+        .fetchall()
+    )
     assert received[0][0] >= 1
 
 

@@ -42,9 +42,11 @@ def ran(
 def sizes(folder: Path, snapshot: Snapshot) -> dict[str, dict[str, int]]:
     """Customers by scheme and segment, read from the published files."""
     files = (folder / "snapshots" / snapshot.manifest.run_id).glob("segment/*.parquet")
-    rows = duckdb.sql(
-        f"SELECT scheme, segment, customers FROM read_parquet({[str(f) for f in files]})"
-    ).fetchall()
+    rows = (
+        duckdb.connect()
+        .sql(f"SELECT scheme, segment, customers FROM read_parquet({[str(f) for f in files]})")
+        .fetchall()
+    )
     found: dict[str, dict[str, int]] = {}
     for scheme, segment, customers in rows:
         found.setdefault(scheme, {})[segment] = customers
@@ -69,9 +71,11 @@ def test_nobody_is_lost_or_counted_twice_in_a_scheme_of_a_pack(ran: tuple[str, P
     files = [str(f) for f in (folder / "snapshots" / ids).glob("assignment/*.parquet")]
     for scheme in load_pack(name).own_schemes:
         members = [f for f in files if f"/{scheme}-" in f]
-        row = duckdb.sql(
-            f"SELECT count(*), count(DISTINCT customer_id) FROM read_parquet({members})"
-        ).fetchall()
+        row = (
+            duckdb.connect()
+            .sql(f"SELECT count(*), count(DISTINCT customer_id) FROM read_parquet({members})")
+            .fetchall()
+        )
         assert row[0][0] == row[0][1] > 0
 
 
@@ -80,7 +84,9 @@ def test_the_audiences_of_a_pack_have_members(ran: tuple[str, Path, Snapshot]) -
     files = [
         str(f) for f in (folder / "snapshots" / snapshot.manifest.run_id).glob("audience_member/*.parquet")
     ]
-    rows = duckdb.sql(f"SELECT audience, count(*) FROM read_parquet({files}) GROUP BY ALL").fetchall()
+    rows = (
+        duckdb.connect().sql(f"SELECT audience, count(*) FROM read_parquet({files}) GROUP BY ALL").fetchall()
+    )
     wanted = {path[10:-5] for path in load_pack(name).texts if path.startswith("audiences/")}
     assert {audience for audience, count in rows if count} >= wanted
 

@@ -36,14 +36,21 @@ def differing_cells(one: Path, other: Path, table: str = "profile") -> int:
     """Rows of a table of the two published snapshots that aren't equal in every column."""
     profiles = [str(next((folder / "snapshots").glob("2*")) / table / "*.parquet") for folder in (one, other)]
     names = [
-        row[0] for row in duckdb.execute("DESCRIBE SELECT * FROM read_parquet(?)", [profiles[0]]).fetchall()
+        row[0]
+        for row in duckdb.connect()
+        .execute("DESCRIBE SELECT * FROM read_parquet(?)", [profiles[0]])
+        .fetchall()
     ]
     columns = ", ".join(f'"{name}"' for name in names)
-    row = duckdb.execute(
-        f"SELECT count(*) FROM ((SELECT {columns} FROM read_parquet(?) EXCEPT ALL SELECT {columns} FROM read_parquet(?)) UNION ALL "
-        f"(SELECT {columns} FROM read_parquet(?) EXCEPT ALL SELECT {columns} FROM read_parquet(?)))",
-        [profiles[0], profiles[1], profiles[1], profiles[0]],
-    ).fetchone()
+    row = (
+        duckdb.connect()
+        .execute(
+            f"SELECT count(*) FROM ((SELECT {columns} FROM read_parquet(?) EXCEPT ALL SELECT {columns} FROM read_parquet(?)) UNION ALL "
+            f"(SELECT {columns} FROM read_parquet(?) EXCEPT ALL SELECT {columns} FROM read_parquet(?)))",
+            [profiles[0], profiles[1], profiles[1], profiles[0]],
+        )
+        .fetchone()
+    )
     assert row is not None
     return int(row[0])
 

@@ -69,11 +69,15 @@ def test_customers_orders_and_money_of_random_shops_reconcile(seed: int, tmp_pat
     rows = [
         line.split(",") for line in (folder / "data" / "orders.csv").read_text("gb18030").splitlines()[1:]
     ]
-    source = duckdb.execute(
-        "SELECT count(*), sum(CAST(replace(replace(column3, '￥', ''), ',', '') AS DECIMAL(18,2))) "
-        "FROM read_csv(?, header=false, skip=1, all_varchar=true, names=['a','b','c','column3','e','f','g'], encoding='utf-8')",
-        [str(_as_utf8(folder))],
-    ).fetchone()
+    source = (
+        duckdb.connect()
+        .execute(
+            "SELECT count(*), sum(CAST(replace(replace(column3, '￥', ''), ',', '') AS DECIMAL(18,2))) "
+            "FROM read_csv(?, header=false, skip=1, all_varchar=true, names=['a','b','c','column3','e','f','g'], encoding='utf-8')",
+            [str(_as_utf8(folder))],
+        )
+        .fetchone()
+    )
     assert source is not None and source[0] == len(rows)
     with snapshot.connect() as con:
         kept = scalar(con, "SELECT sum(monetary) FROM profile")

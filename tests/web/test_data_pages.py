@@ -275,7 +275,7 @@ def placed(run: Any) -> dict[str, str]:
 
     files = [str(file) for file in run.files("assignment")]
     sql = "SELECT customer_id, segment FROM read_parquet(?) WHERE scheme = 'rfm'"
-    return dict(duckdb.execute(sql, [files]).fetchall())
+    return dict(duckdb.connect().execute(sql, [files]).fetchall())
 
 
 def test_each_move_says_what_changed_about_the_customer(browse: Browse, shop: Path) -> None:
