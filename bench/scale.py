@@ -10,7 +10,7 @@ DATA = Path(__file__).parent / "data"
 
 @dataclass(frozen=True)
 class Scale:
-    """1, 10 or 50 million order lines."""
+    """That many million order lines."""
 
     millions: int
 
