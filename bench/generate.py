@@ -185,7 +185,7 @@ def shape(folder: Path) -> dict[str, int | float]:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("millions", type=int, choices=[1, 10, 50])
+    parser.add_argument("millions", type=int, choices=[1, 2, 10, 50])
     scale = Scale(parser.parse_args().millions)
     folder = generate(scale.customers, scale.folder)
     print(json.dumps({"notes": shape(folder)}))
