@@ -102,6 +102,19 @@ def test_parquet_keeps_types_and_keys(tmp_path: Path) -> None:
     assert pq.read_table(file).to_pylist() == rows
 
 
+def test_parquet_finds_the_type_of_a_column_over_all_batches(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("kequn.act.export.BATCH_ROWS", 2)
+    values = [None, None, Decimal("1.5"), Decimal("12345.67"), None]
+    rows = ({"id": str(place), "value": value} for place, value in enumerate(values))
+    assert write_rows(tmp_path / "out.parquet", rows, {"id": "编号", "value": "金额"}) == 5
+    read = pq.read_table(tmp_path / "out.parquet")
+    assert read["value"].to_pylist() == values and read["id"].to_pylist() == list("01234")
+    assert write_rows(tmp_path / "none.parquet", iter(()), {"id": "编号"}) == 0
+    assert pq.read_table(tmp_path / "none.parquet").column_names == ["id"]
+
+
 @pytest.mark.parametrize("name", ["out.csv", "out.xlsx", "out.parquet"])
 def test_an_empty_list_still_has_its_columns(tmp_path: Path, name: str) -> None:
     file = tmp_path / "folder" / name

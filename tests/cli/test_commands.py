@@ -120,6 +120,36 @@ def test_forget_erases_a_customer_everywhere(tmp_path: Path) -> None:
     ).replace("“00003”", "")
 
 
+def test_forget_reaches_tags_and_lists_of_ids(tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    folder = write_shop(tmp_path / "shop", seed=2, customers=30)
+    kequn("run", "-w", str(folder))
+    lists = folder / "audiences"
+    lists.mkdir(exist_ok=True)
+    (lists / "vip.yaml").write_text("audience: vip\nids: vip.csv\ncolumn: 会员号\n", encoding="utf-8")
+    (lists / "vip.csv").write_text('姓名,会员号\n"林,\n一",00003\n王五,00004\n', encoding="gb18030")
+    kequn("user", "add", "lin", "--password", "rowan-kettle-42", "-w", str(folder))
+    state = f"""
+import os
+os.environ.update(KEQUN_WORKSPACE={str(folder)!r}, DJANGO_SETTINGS_MODULE="kequn.web.settings")
+import django
+django.setup()
+from kequn.web.tags.models import Tag
+"""
+    marked = "Tag.objects.create(customer_id='00003', title='x', audience='x', by='lin'); Tag.objects.create(customer_id='00004', title='x', audience='x', by='lin')"
+    subprocess.run([sys.executable, "-c", state + marked], check=True)
+    said = kequn("forget", "00003", "--yes", "-w", str(folder), "--lang", "en")
+    assert "1 tags, 1 rows of lists" in said
+    left = subprocess.run(
+        [sys.executable, "-c", state + "print(*Tag.objects.values_list('customer_id', flat=True))"],
+        check=True, capture_output=True, text=True,
+    )  # fmt: skip
+    assert left.stdout.split() == ["00004"]
+    assert (lists / "vip.csv").read_text(encoding="gb18030") == "姓名,会员号\n王五,00004\n"
+
+
 @pytest.mark.parametrize(
     ("arguments", "word"),
     [

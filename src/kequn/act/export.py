@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import csv
 import tempfile
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%", "＝", "＋", "－"
 EXCEL_ROWS = 1_048_576
 EXCEL_TEXT = 32_767
 FORMATS = (".csv", ".xlsx", ".parquet")
+BATCH_ROWS = 20_000
 
 
 def safe_cell(value: Any) -> Any:
@@ -124,15 +126,25 @@ def _excel_cell(sheet: Any, row: int, column: int, value: Any, formats: Mapping[
 
 
 def _write_parquet(path: Path, rows: Iterable[Mapping[str, Any]], titles: Mapping[str, str]) -> int:
-    """Columns keep their keys: Parquet is for programs, which neither run formulas nor read headings."""
+    """Columns keep their keys: Parquet is for programs, which neither run formulas nor read headings.
+
+    Rows are turned into columns a batch at a time, for a row as Python objects takes ten times its columns; what type a
+    column has is known only after the last batch.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    names: Sequence[str] = list(titles)
-    listed = [{name: row.get(name) for name in names} for row in rows]
-    table = pa.Table.from_pylist(listed) if listed else pa.table({name: pa.nulls(0) for name in names})
-    pq.write_table(table.select(names), path, compression="zstd")
-    return len(listed)
+    names, left = list(titles), iter(rows)
+    tables = []
+    while batch := list(islice(left, BATCH_ROWS)):
+        tables.append(pa.table({name: pa.array([row.get(name) for row in batch]) for name in names}))
+    table = (
+        pa.concat_tables(tables, promote_options="permissive")
+        if tables
+        else pa.table({name: pa.nulls(0) for name in names})
+    )
+    pq.write_table(table, path, compression="zstd")
+    return int(table.num_rows)
 
 
 __all__ = ["DANGEROUS", "FORMATS", "safe_cell", "write_rows"]

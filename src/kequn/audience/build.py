@@ -12,7 +12,7 @@ from sqlglot import exp
 from kequn.audience.spec import AudienceSpec, Members
 from kequn.definitions import locate, parse_yaml, validate
 from kequn.engine import Engine, Parquet
-from kequn.errors import ConfigError, KequnError, RuleError
+from kequn.errors import ConfigError, DataError, KequnError, RuleError
 from kequn.language import Catalog, Rule, Term, column, compile_rule, matches, nearest
 
 if TYPE_CHECKING:
@@ -203,8 +203,13 @@ def read_ids(file: Path, wanted: str | None, audience: str) -> pa.Table:
 
     from kequn.data.files import open_table
 
-    raw = open_table(file)
-    chosen = _id_column(raw.columns, wanted)
+    try:
+        raw = open_table(file)
+    except DataError as error:
+        if error.code != "files.header_only":  # a list that everybody has left
+            raise
+        return pa.table({"customer_id": pa.array([], pa.string())})
+    chosen = id_column(raw.columns, wanted)
     if chosen is None:
         raise ConfigError("audience.id_column", file=str(file), audience=audience, known=list(raw.columns))
     found: dict[str, None] = {}
@@ -215,7 +220,8 @@ def read_ids(file: Path, wanted: str | None, audience: str) -> pa.Table:
     return pa.table({"customer_id": pa.array(list(found), pa.string())})
 
 
-def _id_column(columns: tuple[str, ...], wanted: str | None) -> str | None:
+def id_column(columns: tuple[str, ...], wanted: str | None) -> str | None:
+    """The column of a list that holds the ids: the wanted one, one called like an id, or the only one."""
     if wanted is not None:
         return wanted if wanted in columns else None
     named = [name for name in columns if name.strip().lower() in COLUMNS]
@@ -238,4 +244,4 @@ def _unknown_ids(
     return warnings
 
 
-__all__ = ["Audience", "audience_terms", "load_audiences", "read_ids", "write_audiences"]
+__all__ = ["Audience", "audience_terms", "id_column", "load_audiences", "read_ids", "write_audiences"]

@@ -200,8 +200,10 @@ def forget(
     folder: WorkspaceOption = HERE,
     lang: LangOption = None,
 ) -> None:
-    """从所有快照和跟进记录中删除一位客户 · Erase a customer from every snapshot and from the outcomes of calls."""
+    """从快照、跟进记录、标签和名单中删除一位客户 · Erase a customer from snapshots, outcomes, tags and lists."""
     from kequn.act import forget_outcomes
+    from kequn.audience import forget_in_lists
+    from kequn.web import forget_tags
 
     workspace, lang = open_workspace(folder, lang)
     if not yes:
@@ -209,7 +211,13 @@ def forget(
     with workspace.store.lock():
         erased = workspace.store.forget(customer_id, now=datetime.now(UTC))
         outcomes = forget_outcomes(workspace.folder, customer_id)
-    print_line(say("summary.forgotten", lang, id=customer_id, rows=erased.rows, outcomes=outcomes))
+        tags = forget_tags(workspace.folder, customer_id)
+        lists = forget_in_lists(workspace.folder / "audiences", customer_id)
+    print_line(
+        say("summary.forgotten", lang, id=customer_id, rows=erased.rows, outcomes=outcomes, tags=tags, listed=lists.rows)
+    )  # fmt: skip
+    for name in lists.left:
+        print_line(say("summary.forget_list", lang, file=f"audiences/{name}"))
     print_line(say("summary.forget_sources", lang))
 
 

@@ -43,4 +43,11 @@ def add_demo_account(workspace: Path) -> Account:
     return server.add_demo_account(workspace)
 
 
-__all__ = ["add_demo_account", "add_user", "serve", "worker"]
+def forget_tags(workspace: Path, customer_id: str) -> int:
+    """Take all tags off a customer, where the workspace has a workbench; how many there were."""
+    from kequn.web import server
+
+    return server.forget_tags(workspace, customer_id)
+
+
+__all__ = ["add_demo_account", "add_user", "forget_tags", "serve", "worker"]

@@ -17,6 +17,9 @@ from kequn.errors import ConfigError
 from kequn.i18n import title
 from kequn.workspace import SETTINGS, Settings, Workspace
 
+STATE = "state.sqlite3"
+"""The application database of a workspace without KEQUN_DATABASE_URL."""
+
 
 def workspace_path() -> Path:
     """The workspace that this process serves (KEQUN_WORKSPACE, else the current folder)."""
@@ -67,7 +70,7 @@ def database(workspace: Path) -> dict[str, Any]:
     """
     url = os.environ.get("KEQUN_DATABASE_URL", "")
     if not url:
-        return sqlite(workspace / "state.sqlite3")
+        return sqlite(workspace / STATE)
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         return sqlite(Path(unquote(parts.path)))

@@ -124,6 +124,19 @@ def add_demo_account(workspace: Path) -> Account:
     return Account("demo", add_user(workspace, "demo", password=password, name="演示账号").role, password)
 
 
+def forget_tags(workspace: Path, customer_id: str) -> int:
+    """Take all tags off a customer; 0 for a workspace that was never served. Raises what `prepare` raises.
+
+    The lists of ids that tags are kept in step with belong to the audiences: see `audience.forget_in_lists`.
+    """
+    if not (os.environ.get("KEQUN_DATABASE_URL") or (workspace / environment.STATE).is_file()):
+        return 0
+    prepare(workspace)
+    from kequn.web.tags.models import Tag
+
+    return Tag.objects.filter(customer_id=customer_id).delete()[0]
+
+
 def setup_path(workspace: Path) -> str | None:
     """Where the first administrator is created, while there are no users; else None. Call after `prepare`."""
     from kequn.web.accounts.models import User
