@@ -7,15 +7,17 @@ from collections.abc import Callable
 
 from django.conf import settings
 from django.contrib.auth import logout
-from django.db import DatabaseError, OperationalError, connection
+from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect, render
+from django.template.loader import render_to_string
 from django.urls import reverse
 from django.utils import translation
 from django.utils.functional import SimpleLazyObject
 
 from kequn.errors import KequnError
 from kequn.i18n import explain
+from kequn.web.api import failures
 from kequn.web.environment import flag
 from kequn.web.serving import Busy, NoSnapshot, Reader, serving
 
@@ -161,9 +163,21 @@ class errors:
             return problem(request, error, 503)
         if isinstance(error, KequnError):
             return problem(request, error, 422)
-        if isinstance(error, OperationalError):
-            return problem(request, KequnError("web.database_unavailable"), 503)
+        if failures.is_database_trouble(error):
+            return database_unavailable(request)
         return None
+
+
+def database_unavailable(request: HttpRequest) -> HttpResponse:
+    """503 in the form that the caller reads, without a look at the person, their messages or anything else kept there."""
+    code = "web.database_unavailable"
+    if request.path.startswith("/api/"):
+        return failures.answer(503, code)
+    text = explain(KequnError(code), "en" if (translation.get_language() or "").startswith("en") else "zh")
+    if "application/json" in request.headers.get("Accept", ""):
+        return JsonResponse({"code": code, "message": text}, status=503)
+    template = "states/fragment.html" if request.headers.get("HX-Request") else "states/error.html"
+    return HttpResponse(render_to_string(template, {"message": text, "code": code}), status=503)
 
 
 def problem(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 from django.conf import settings
@@ -14,6 +15,8 @@ from django.views.decorators.http import require_GET, require_POST
 
 from kequn.web import navigation
 from kequn.web.accounts.models import User
+from kequn.web.api.failures import is_database_trouble
+from kequn.web.middleware import database_unavailable
 from kequn.web.ui.lookup import hits
 
 THEMES = ("auto", "light", "dark")
@@ -89,4 +92,7 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
+    """A database that can't be asked is told as such, also where it was needed before a page began."""
+    if is_database_trouble(sys.exc_info()[1]):
+        return database_unavailable(request)
     return _problem(request, "states/server_error.html", 500)

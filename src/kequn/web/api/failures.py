@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
-from django.db import OperationalError
+from django.db import DatabaseError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from ninja import NinjaAPI
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -67,6 +67,16 @@ def invalid(request: HttpRequest, error: ValidationError) -> HttpResponse:
     return answer(422, "api.invalid", problems=wrong)
 
 
+def is_database_trouble(error: BaseException | None) -> bool:
+    """Whether the application database is locked, gone or no database any more, rather than asked wrongly."""
+    return isinstance(error, OperationalError) or type(error) is DatabaseError
+
+
+def database(request: HttpRequest, error: Exception) -> HttpResponse:
+    """The application database: out of reach, or asked wrongly by us."""
+    return answer(503, "web.database_unavailable") if is_database_trouble(error) else crashed(request, error)
+
+
 def crashed(request: HttpRequest, error: Exception) -> HttpResponse:
     """What nobody foresaw is logged, and told without details."""
     log.exception("the API failed at %s", request.path)
@@ -88,7 +98,7 @@ def register(api: NinjaAPI) -> None:
         HttpError: lambda request, error: answer(error.status_code, "api.bad_request"),
         PermissionDenied: lambda request, error: answer(403, "api.denied"),
         Http404: lambda request, error: answer(404, "api.no_address"),
-        OperationalError: lambda request, error: answer(503, "web.database_unavailable"),
+        DatabaseError: database,
         Exception: crashed,
     }
     for kind, handler in handlers.items():
