@@ -39,7 +39,7 @@ ALLOWED = {
     "predictions:index": EVERYBODY, "tiers:index": EVERYBODY, "rules:index": EVERYBODY, "rules:tree": EVERYBODY,
     "rules:panel": EVERYBODY, "rules:exact": EVERYBODY, "rules:save": "amox", "audiences:index": EVERYBODY,
     "audiences:upload": "amox", "audiences:detail": EVERYBODY, "audiences:export": "amox", "audiences:remove": "amox",
-    "editor:index": "amx", "editor:file": "amx", "editor:review": "amx", "editor:publish": "amx", "editor:version": "amx",
+    "editor:index": "amx", "editor:file": "amx", "editor:review": "amx", "editor:effect": "amx", "editor:publish": "amx", "editor:version": "amx",
     "editor:restore": "amx", "system:users": "x", "system:new_user": "x", "system:edit_user": "x", "system:link": "x",
     "system:reset_two_step": "x", "system:unlock": "x", "system:set_active": "x", "system:roles": "x", "system:audit": "x",
     "system:export_audit": "x", "system:keys": "x",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -177,6 +178,26 @@ def test_an_uploaded_list_becomes_an_audience_and_rubbish_is_refused(
 def edit(client: Client) -> str:
     page = client.get("/editor/schemes/freshness/").content.decode()
     return re.search(r'name="fingerprint" value="(\w+)"', page)[1]
+
+
+def test_the_review_shows_who_would_change_segments(browse: Callable[..., Client], run: Path) -> None:
+    client, url = browse("analyst"), "/editor/schemes/freshness/effect/"
+    said = json.loads((run / "manifest.json").read_text(encoding="utf-8"))
+    said["columns"] = [item for item in said["columns"] if item["name"] not in ("name", "phone")]
+    (run / "manifest.json").write_text(json.dumps(said, ensure_ascii=False), encoding="utf-8")
+    review = client.post(
+        "/editor/schemes/freshness/review/",
+        {"fingerprint": edit(client), "f:segments.0.when": "recency_days <= 4"},
+    )
+    assert url in review.content.decode()
+    shown = client.post(url, {"text": SCHEME.replace("<= 9", "<= 4")})
+    moves = [(str(old), str(new), n) for old, new, n in shown.context["moves"]]
+    (_, before, after), *_ = shown.context["segments"]
+    assert shown.status_code == 200 and after == 5 and sum(n for _, _, n in moves) == shown.context["moved"]
+    assert before is None  # the run was published before the scheme was there
+    wrong = client.post(url, {"text": SCHEME.replace("recency_days <= 9", "recency_dayz <= 9")})
+    assert wrong.status_code == 200 and "recency_days" in wrong.content.decode()
+    assert client.post("/editor/audiences/x/effect/", {"text": "x"}).status_code in (403, 404)
 
 
 def test_fields_are_reviewed_published_and_undone_and_comments_stay(

@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from kequn.cli.app import HERE, JsonOption, LangOption, WorkspaceOption, app, open_workspace, speak
+from kequn.cli.app import (
+    HERE,
+    JsonOption,
+    LangOption,
+    WorkspaceOption,
+    app,
+    open_workspace,
+    published,
+    speak,
+)
 from kequn.cli.printing import count, own_name, print_json, print_line, print_table
 from kequn.cli.runs import run_workspace
 from kequn.cli.summary import print_reconciliation, print_summary
+from kequn.errors import ConfigError
 from kequn.i18n import say, title
 
 if TYPE_CHECKING:
@@ -190,6 +200,47 @@ def _print_check(answer: dict[str, Any], lang: str) -> None:
     for warning in answer["warnings"]:
         print_line("! " + say(warning["code"], lang, **{k: v for k, v in warning.items() if k != "code"}))
     print_line(say("check.good", lang))
+
+
+@app.command()
+def preview(
+    file: Annotated[str, typer.Argument(metavar="SCHEME.yaml")],
+    folder: WorkspaceOption = HERE,
+    lang: LangOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """改了方案，先看谁会换群 · Who would change segments if a scheme file, as it stands, were run."""
+    from kequn.definitions import read_text
+    from kequn.editing import effect
+
+    workspace, snapshot, lang = published(folder, lang)
+    name = f"schemes/{Path(file).name}"
+    path = workspace.folder / name
+    if not path.is_file():
+        raise ConfigError("editing.no_scheme", file=name)
+    found = effect(workspace, snapshot, name, read_text(path))
+    if as_json:
+        moves = [{"from": old, "to": new, "customers": n} for old, new, n in found.moves]
+        print_json({"scheme": found.scheme, "before": found.before, "after": found.after, "moves": moves})
+        return
+    outside = say("summary.outside_scheme", lang)
+    words: dict[str | None, str] = {
+        None: outside,
+        **{one: title(text, lang) for one, text in found.titles.items()},
+    }
+    print_line(
+        say("summary.preview", lang, scheme=found.scheme, moved=found.moved, as_of=snapshot.manifest.as_of)
+    )
+    names = [say(f"summary.{key}", lang) for key in ("segment", "before", "after")]
+    listed = dict.fromkeys([*found.after, *found.before])
+    body = [
+        [words.get(one, one), count(found.before.get(one)), count(found.after.get(one))] for one in listed
+    ]
+    print_table(found.scheme, names, body, right=(1, 2))
+    if found.moves:
+        names = [say(f"summary.{key}", lang) for key in ("from", "to", "customers")]
+        body = [[words.get(old, old), words.get(new, new), count(n)] for old, new, n in found.moves[:20]]
+        print_table(say("summary.moves", lang), names, body, right=(2,))
 
 
 __all__: list[str] = []

@@ -329,6 +329,18 @@ def estimate(reader: Reader, condition: Condition, scope: Scope) -> Count | None
     return Count(guess, False) if guess >= SMALL else None
 
 
+@contextmanager
+def taking_turns() -> Iterator[None]:
+    """Whoever reads all customers does so alone in this process. Raises Busy when the turn doesn't come in time."""
+    scans = serving().exact_scans
+    if not scans.acquire(timeout=WAIT_SECONDS):
+        raise Busy("web.counting_busy")
+    try:
+        yield
+    finally:
+        scans.release()
+
+
 def exact(reader: Reader, condition: Condition, scope: Scope) -> Count:
     """The exact count, from the cache or by a scan. Scans take turns, so that customer cards stay fast.
 
@@ -337,15 +349,9 @@ def exact(reader: Reader, condition: Condition, scope: Scope) -> Count:
     known = known_count(reader, condition, scope)
     if known is not None:
         return known
-    here = serving()
-    if not here.exact_scans.acquire(timeout=WAIT_SECONDS):
-        raise Busy("web.counting_busy")
-    try:
-        where, values = reader.scoped(scope)
-        sql = f"SELECT COUNT(*) FROM {CUSTOMERS} WHERE ({condition.sql}) AND {where}"
-        with reader.limited():
-            customers = int(reader.value(sql, [*condition.parameters, *values]))
-    finally:
-        here.exact_scans.release()
+    where, values = reader.scoped(scope)
+    sql = f"SELECT COUNT(*) FROM {CUSTOMERS} WHERE ({condition.sql}) AND {where}"
+    with taking_turns(), reader.limited():
+        customers = int(reader.value(sql, [*condition.parameters, *values]))
     caches["counts"].set(condition.key(reader.version, scope), customers)
     return Count(customers, True)

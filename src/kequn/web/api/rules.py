@@ -15,7 +15,7 @@ from kequn.snapshot import Snapshot
 from kequn.web.accounts.scope import scope_of
 from kequn.web.api.access import scoped
 from kequn.web.api.failures import ApiError
-from kequn.web.serving import WAIT_SECONDS, Busy, Condition, serving
+from kequn.web.serving import Condition, taking_turns
 from kequn.workspace import Workspace
 
 
@@ -36,13 +36,8 @@ def counted(request: HttpRequest, text: str) -> dict[str, Any]:
     known = caches["counts"].get(key)
     if known is not None:
         return {"rule": rule.canonical, **known}
-    if not serving().exact_scans.acquire(timeout=WAIT_SECONDS):
-        raise Busy("web.counting_busy")
-    try:
-        with reader.limited():
-            customers, total = _scan(request, manifest, rule, text)
-    finally:
-        serving().exact_scans.release()
+    with taking_turns(), reader.limited():
+        customers, total = _scan(request, manifest, rule, text)
     found = {"customers": customers, "total": total, "share": customers / total if total else None}
     caches["counts"].set(key, found)
     return {"rule": rule.canonical, **found}

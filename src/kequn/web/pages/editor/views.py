@@ -13,15 +13,20 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from kequn.definitions import ABSENT, parse_yaml
-from kequn.editing import EDITABLE, Definition
-from kequn.errors import ConfigError, SnapshotError
+from kequn.editing import EDITABLE, Definition, effect
+from kequn.errors import ConfigError, KequnError, SnapshotError
+from kequn.snapshot import Snapshot
 from kequn.web.accounts.permissions import needs
+from kequn.web.accounts.scope import scope_of
 from kequn.web.definitions import saving
 from kequn.web.definitions.models import Version
 from kequn.web.pages.editor import fields
 from kequn.web.published import column_titles, language, worded
+from kequn.web.serving import taking_turns
+from kequn.workspace import Workspace
 
 LONGEST = 200_000
+MOVES = 12
 
 
 def _definition(folder: str, name: str) -> Definition:
@@ -144,8 +149,37 @@ def review(request: HttpRequest, folder: str, name: str) -> HttpResponse:
         "text": text,
         "fingerprint": expected,
         "lines": lines,
+        "shows_effect": folder == "schemes" and scope_of(request.user).everyone,
     }
     return render(request, "editor/review.html", context)
+
+
+@needs("schemes.edit")
+@require_POST
+def effects(request: HttpRequest, folder: str, name: str) -> HttpResponse:
+    """Who would change segments; counted over everybody, so only for those who may see everybody."""
+    found = _known(folder, name)
+    if folder != "schemes" or not scope_of(request.user).everyone:
+        raise PermissionDenied
+    text = request.POST.get("text", "")[:LONGEST]
+    reader, context = request.snapshot, {"outside": _("不在方案内")}  # type: ignore[attr-defined]
+    try:
+        with taking_turns():
+            done = effect(
+                Workspace.open(settings.WORKSPACE), Snapshot(reader.folder, reader.manifest), found.path, text
+            )
+    except KequnError as error:
+        context["wrong"] = saving.told(error)
+    else:
+        words = {one: worded(title, one) for one, title in done.titles.items()}
+        listed = dict.fromkeys([*done.after, *done.before])
+        context |= {
+            "moved": done.moved,
+            "segments": [(words.get(one, one), done.before.get(one), done.after.get(one)) for one in listed],
+            "moves": [(words.get(old, old), words.get(new, new), n) for old, new, n in done.moves[:MOVES]],
+            "more": len(done.moves) - MOVES,
+        }
+    return render(request, "editor/effect.html", context)
 
 
 def _conflict(request: HttpRequest, folder: str, name: str, found: Definition) -> HttpResponse:

@@ -296,7 +296,7 @@ def _as_segment(request: HttpRequest, scheme: str, text: str, title: str) -> Htt
         return redirect(reverse("rules:index") + "?" + urlencode({"rule": text}))
     context = {
         "folder": "schemes", "name": scheme, "path": found.path, "text": changed, "fingerprint": found.fingerprint,
-        "lines": saving.difference(found.text, changed),
+        "lines": saving.difference(found.text, changed), "shows_effect": scope_of(request.user).everyone,
     }  # fmt: skip
     return render(request, "editor/review.html", context)
 

@@ -18,7 +18,7 @@ from kequn.pipeline.definitions import read_definitions
 from kequn.pipeline.run import everything
 from kequn.profile import FeatureFile, Registry
 from kequn.reading.rules import snapshot_catalog
-from kequn.scheme import load_schemes, with_schemes
+from kequn.scheme import Scheme, load_schemes, with_schemes
 
 EDITABLE = re.compile(r"(schemes|audiences)/[a-z][a-z0-9_]{0,39}(\.[a-z][a-z0-9_]{0,39})?\.yaml", re.ASCII)
 
@@ -47,6 +47,13 @@ def check_definition(folder: Path, path: str, text: str, manifest: Mapping[str, 
     `manifest` of the published run adds the names of this workspace's own columns.
     Raises ConfigError with file, line and, for a rule, position, word and nearest name.
     """
+    checked(folder, path, text, manifest)
+
+
+def checked(
+    folder: Path, path: str, text: str, manifest: Mapping[str, Any] | None = None
+) -> dict[str, Scheme]:
+    """`check_definition`, and all schemes as they would be. Raises what it raises."""
     _file(folder, path)
     parse_yaml(text, path)
     definitions = read_definitions(folder)
@@ -57,6 +64,7 @@ def check_definition(folder: Path, path: str, text: str, manifest: Mapping[str, 
     )
     audiences = {name: body for name, body in texts.items() if name.startswith("audiences/")}
     load_audiences(audiences, with_schemes(catalog, schemes.values()))
+    return schemes
 
 
 def save_definition(
@@ -98,4 +106,12 @@ def _catalog(features: tuple[FeatureFile, ...], manifest: Mapping[str, Any] | No
     )
 
 
-__all__ = ["Definition", "check_definition", "read_definition", "remove_definition", "save_definition"]
+__all__ = [
+    "EDITABLE",
+    "Definition",
+    "check_definition",
+    "checked",
+    "read_definition",
+    "remove_definition",
+    "save_definition",
+]
