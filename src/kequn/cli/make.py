@@ -223,23 +223,21 @@ def preview(
         moves = [{"from": old, "to": new, "customers": n} for old, new, n in found.moves]
         print_json({"scheme": found.scheme, "before": found.before, "after": found.after, "moves": moves})
         return
-    outside = say("summary.outside_scheme", lang)
-    words: dict[str | None, str] = {
-        None: outside,
-        **{one: title(text, lang) for one, text in found.titles.items()},
-    }
+    words = {one: title(text, lang) for one, text in found.titles.items()}
+
+    def worded(one: str | None) -> str:
+        return say("summary.outside_scheme", lang) if one is None else words.get(one, one)
+
     print_line(
         say("summary.preview", lang, scheme=found.scheme, moved=found.moved, as_of=snapshot.manifest.as_of)
     )
     names = [say(f"summary.{key}", lang) for key in ("segment", "before", "after")]
     listed = dict.fromkeys([*found.after, *found.before])
-    body = [
-        [words.get(one, one), count(found.before.get(one)), count(found.after.get(one))] for one in listed
-    ]
+    body = [[worded(one), count(found.before.get(one)), count(found.after.get(one))] for one in listed]
     print_table(found.scheme, names, body, right=(1, 2))
     if found.moves:
         names = [say(f"summary.{key}", lang) for key in ("from", "to", "customers")]
-        body = [[words.get(old, old), words.get(new, new), count(n)] for old, new, n in found.moves[:20]]
+        body = [[worded(old), worded(new), count(n)] for old, new, n in found.moves[:20]]
         print_table(say("summary.moves", lang), names, body, right=(2,))
 
 
