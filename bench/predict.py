@@ -86,8 +86,8 @@ def _scored_again(profile: Path, models: Path) -> list[str]:
     from kequn.predict.features import read_features
     from kequn.predict.health import health
     from kequn.predict.learners import Boosted, Logit, RateTable
+    from kequn.predict.purchases import statistics_of
     from kequn.predict.run import load_model
-    from kequn.predict.value import statistics_of
 
     matrix = read_features(profile, before=AS_OF)
     names = []

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 from zoneinfo import ZoneInfo, available_timezones
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from kequn.definitions import (
     load_yaml,
@@ -108,6 +108,26 @@ class OfferChoice(_Strict):
     eligible: dict[str, str] = Field(default_factory=dict)
 
 
+class PredictionChoice(_Strict):
+    """Which purchase model stands behind lifetime value, and what it may learn differences between customers from.
+
+    `purchase_model`: `auto` takes the likeliest of BG/NBD, modified BG/NBD and Pareto/NBD; `period`: how long one
+    opportunity to buy lasts, for `bg_bb`; `covariates`: columns of the profile that say who a customer is, for BG/NBD.
+    """
+
+    purchase_model: Literal["auto", "bg_nbd", "mbg_nbd", "pareto_nbd", "bg_bb"] = "auto"
+    period: Literal["week", "month", "quarter", "year"] = "month"
+    covariates: list[str] = Field(default_factory=list, max_length=8)
+
+    @model_validator(mode="after")
+    def _belong_together(self) -> PredictionChoice:
+        if self.covariates and self.purchase_model not in ("auto", "bg_nbd"):
+            raise refusal("workspace.covariates_model", model=self.purchase_model)
+        if "period" in self.model_fields_set and self.purchase_model != "bg_bb":
+            raise refusal("workspace.period_model", model=self.purchase_model)
+        return self
+
+
 AsOf = Literal["latest", "today"] | dt.date
 
 
@@ -131,6 +151,7 @@ class Settings(_Strict):
     engine: EngineChoice = EngineChoice()
     settings: RunSettings = RunSettings()
     offers: OfferChoice = OfferChoice()
+    predictions: PredictionChoice = PredictionChoice()
 
     @field_validator("currency")
     @classmethod
@@ -376,7 +397,7 @@ def settings_text(settings: Settings) -> str:
     for key in ("exchange_rates", "festivals", "leave_out"):
         if key in chosen:
             lines.append(f"{key}: {_flow(chosen[key])}")
-    for key in ("engine", "settings"):
+    for key in ("engine", "settings", "predictions"):
         if key in chosen:
             lines.append(f"{key}:")
             lines += [f"  {inner}: {_flow(value)}" for inner, value in chosen[key].items()]

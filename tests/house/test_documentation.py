@@ -9,7 +9,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
-from kequn.workspace import EngineChoice, OfferChoice, RunSettings, Settings
+from kequn.workspace import Settings
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 
@@ -31,13 +31,9 @@ def commands() -> list[str]:
 
 
 def settings(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    for name in model.model_fields:
-        inner = (
-            {"engine": EngineChoice, "settings": RunSettings, "offers": OfferChoice}.get(name)
-            if not prefix
-            else None
-        )
-        if inner:
+    for name, field in model.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
             yield from settings(inner, f"{name}.")
         else:
             yield prefix + name

@@ -13,7 +13,8 @@ from kequn.predict.clv import ValueSettings
 from kequn.predict.features import FeatureMatrix, read_features
 from kequn.predict.labels import repeat_orders_by_month, totals_between
 from kequn.predict.past import Past
-from kequn.predict.value import fit_value, statistics_of
+from kequn.predict.purchases import statistics_of
+from kequn.predict.value import fit_value
 from tests.predict.clv.customers import cdnow_folder, cdnow_purchases
 from tests.predict.world import AS_OF, START, Shop
 

@@ -318,13 +318,16 @@ def export(
 def predictions(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json: JsonOption = False) -> None:
     """每个预测模型：数据是否够、拟合质量、和基准比 · Each model: data gate, fit, quality against its baseline."""
     _, snapshot, lang = published(folder, lang)
-    models = snapshot.manifest.model_dump(mode="json").get("models", [])
+    manifest = snapshot.manifest.model_dump(mode="json")
+    models = manifest.get("models", [])
     if as_json:
         print_json(models)
         return
-    digits = snapshot.manifest.model_dump(mode="json").get("minor_unit_digits", 2)
     for card in models:
-        for line in _model_lines(card, digits, lang):
+        for line in [
+            *_model_lines(card, manifest.get("minor_unit_digits", 2), lang),
+            *_why_lines(manifest, card, lang),
+        ]:
             print_line(line)
     _print_sensitivity(models, lang)
 
@@ -378,6 +381,25 @@ def _model_lines(card: dict[str, Any], digits: int, lang: str) -> list[str]:
         say("summary.rival", lang, name=_short(str(baseline["name"]), lang)) if baseline.get("name") else ""
     )
     return [" · ".join(head), "    " + " · ".join([*shown, rival] if rival else shown)]
+
+
+def _why_lines(manifest: dict[str, Any], card: dict[str, Any], lang: str) -> list[str]:
+    """Why a purchase model is used or not, and what each of its covariates does."""
+    from kequn.reading.forecast import PURCHASE_MODELS
+    from kequn.reading.model_cards import coefficients, note_text
+
+    if card["model"] not in PURCHASE_MODELS:
+        return []
+    lines = [f"    {note_text(manifest, note, lang)}" for note in card.get("notes") or ()]
+    for row in coefficients(manifest, card, lang):
+        effects = {name: _with_error(row[name]) for name in ("rate", "leaving")}
+        lines.append("    " + say("summary.covariate", lang, title=row["title"], **effects))
+    return lines
+
+
+def _with_error(effect: dict[str, Any]) -> str:
+    error = f" ± {effect['error']:.3f}" if effect["error"] is not None else ""
+    return f"×{effect['factor']:.2f} ({effect['value']:+.3f}{error})"
 
 
 def _short(name: str, lang: str) -> str:

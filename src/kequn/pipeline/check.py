@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from kequn.pipeline.covariates import covariate_columns
 from kequn.pipeline.definitions import enrich_settings, read_definitions
 from kequn.pipeline.offers import offer_rules
 from kequn.pipeline.run import everything, read_facts
@@ -49,6 +50,8 @@ def check_workspace(workspace: Workspace, now: datetime | None = None) -> dict[s
     catalog = everything(registry, delivered, as_of, digits)
     schemes = load_schemes(definitions.under("schemes"), catalog)
     offer_rules(workspace.settings.offers, catalog)
+    columns = {item.name: item for item in registry.everything(as_of, delivered).columns}
+    covariate_columns(workspace.settings.predictions, columns, schemes)
     audience_terms(definitions.under("audiences"), with_schemes(catalog, schemes.values()))
     start = facts.history_start.date() if facts.history_start else None
     plan = registry.plan(delivered, as_of, start, minor_unit_digits=digits)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from kequn.engine import Parquet
 from kequn.language import Column
+from kequn.pipeline.covariates import available
 from kequn.pipeline.offers import resolved
 from kequn.pipeline.views import write_profile
 from kequn.profile import ProfileColumn, ProfilePlan
@@ -55,8 +56,9 @@ def predictions(running: Running, plan: ProfilePlan) -> Prediction | None:
 
 def _settings(running: Running, plan: ProfilePlan) -> PredictSettings:
     from kequn.predict import PredictSettings
+    from kequn.predict.clv.periodic import PERIODS
 
-    chosen = running.workspace.settings.settings
+    chosen, models = running.workspace.settings.settings, running.workspace.settings.predictions
     repurchase = {None: "auto", True: "always", False: "never"}[chosen.repurchase]
     return PredictSettings(
         purchase_days=chosen.purchase_days,
@@ -65,6 +67,9 @@ def _settings(running: Running, plan: ProfilePlan) -> PredictSettings:
         period_months=chosen.period_months,
         discount_rate=chosen.discount_rate,
         margin_rate=chosen.margin_rate,
+        model=models.purchase_model,
+        covariates=available(running, plan),
+        opportunity_days=PERIODS[models.period],
         repurchase=repurchase,
         rules=resolved(running, plan),
         offers=running.workspace.settings.offers.per_customer,

@@ -68,16 +68,38 @@ def buyers_between(orders: Sequence[Path], start: date, end: date) -> Any:
     return table.column(0).cast(pa.string()).combine_chunks()
 
 
-def totals_between(orders: Sequence[Path], start: date, end: date) -> Any:
-    """Purchase days and money (minor units) of each customer on the days [start, end), sorted by customer_id."""
+def totals_between(orders: Sequence[Path], start: date, end: date, period_days: float = 1.0) -> Any:
+    """Purchase days and money (minor units) of each customer on the days [start, end), sorted by customer_id.
+
+    With longer periods `days` counts the periods with a purchase, the first one beginning at `start`.
+    """
     with connect() as connection:
         return arrow(
             connection,
-            f"""SELECT customer_id, COUNT(DISTINCT CAST(ordered_at AS DATE)) AS days, CAST(SUM(amount) AS BIGINT) AS amount
-                FROM read_parquet(?, union_by_name = true)
-                WHERE ordered_at >= ? AND ordered_at < ? AND {is_order(columns_of(connection, orders))}
+            f"""SELECT customer_id, COUNT(DISTINCT FLOOR(DATE_DIFF('day', CAST($start AS DATE), CAST(ordered_at AS DATE)) / $period)) AS days,
+                  CAST(SUM(amount) AS BIGINT) AS amount
+                FROM read_parquet($files, union_by_name = true)
+                WHERE ordered_at >= $start AND ordered_at < $end AND {is_order(columns_of(connection, orders))}
                 GROUP BY customer_id ORDER BY customer_id""",
-            [paths(orders), start, end],
+            {"files": paths(orders), "start": start, "end": end, "period": period_days},
+        )
+
+
+def periods_before(orders: Sequence[Path], day: date, period_days: float) -> Any:
+    """Periods with a purchase of each customer, counted back from `day` (0: the one that ends there), sorted by customer_id.
+
+    Columns: `first` and `last`, the earliest and the latest of them, and `used`, how many there are.
+    """
+    with connect() as connection:
+        return arrow(
+            connection,
+            f"""WITH sale AS (
+                  SELECT customer_id, FLOOR((DATE_DIFF('day', CAST(ordered_at AS DATE), CAST($day AS DATE)) - 1) / $period) AS back
+                  FROM read_parquet($files, union_by_name = true)
+                  WHERE ordered_at < $day AND {is_order(columns_of(connection, orders))})
+                SELECT customer_id, CAST(MAX(back) AS BIGINT) AS first, CAST(MIN(back) AS BIGINT) AS last,
+                  COUNT(DISTINCT back) AS used FROM sale GROUP BY customer_id ORDER BY customer_id""",
+            {"files": paths(orders), "day": day, "period": period_days},
         )
 
 
@@ -118,6 +140,7 @@ __all__ = [
     "flags",
     "is_order",
     "paths",
+    "periods_before",
     "repeat_orders_by_month",
     "totals_between",
 ]

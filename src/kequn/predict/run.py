@@ -15,6 +15,7 @@ import numpy as np
 
 from kequn.errors import ModelError
 from kequn.predict.card import ModelCard, note
+from kequn.predict.covariates import read_attributes
 from kequn.predict.features import Array, FeatureMatrix, as_float, parquet_files, read_features
 from kequn.predict.gates import Gate
 from kequn.predict.health import Health, fit_health
@@ -47,7 +48,8 @@ class PredictSettings:
     `purchase_days`: N of `p_purchase`, beside the fixed 30 and 90; `churn_days`: no order for so many days is churn (None: the 95th percentile of customers' mean gaps, 30 to 365);
     `margin_rate`: share of revenue that is profit (None: measured from the profile's margins, else 1: value counts
     revenue); `repurchase`: see CatalogueSettings; `contract`: churn comes from `holdings` (None: when there are holdings
-    and no orders); `most`: customers a model is trained on.
+    and no orders); `model`: the purchase model; `covariates`: profile columns it may learn differences from;
+    `opportunity_days`: how long an opportunity of BG/BB lasts; `most`: customers a model is trained on.
     """
 
     purchase_days: int = 90
@@ -57,6 +59,8 @@ class PredictSettings:
     discount_rate: float = 0.1
     margin_rate: float | None = None
     model: str = "auto"
+    covariates: tuple[str, ...] = ()
+    opportunity_days: float | None = None
     repurchase: str | Mapping[str, bool] = "auto"
     rules: OfferRules = field(default_factory=OfferRules)
     offers: int = 5
@@ -151,7 +155,13 @@ def predict(inputs: PredictInputs) -> PredictResult:
 
     value = step.timed(
         "value",
-        lambda: fit_value(past, scoring, _value_settings(how, margin), how.minor_unit_digits),
+        lambda: fit_value(
+            past,
+            scoring,
+            _value_settings(how, margin),
+            how.minor_unit_digits,
+            read_attributes(inputs.profile, how.covariates, scoring),
+        ),
         Value({}, ()),
     )
     step.cards += value.cards
@@ -195,9 +205,10 @@ def _churn_days(scoring: FeatureMatrix) -> int:
 def _value_settings(how: PredictSettings, margin: float | None) -> ValueSettings:
     from kequn.predict.clv import ValueSettings
 
-    return ValueSettings(
+    settings = ValueSettings(
         how.horizon_months, how.period_months, how.discount_rate, 1.0 if margin is None else margin, how.model
     )
+    return replace(settings, opportunity_days=how.opportunity_days) if how.opportunity_days else settings
 
 
 def _chances(step: _Step, value: Value, churn_days: int) -> dict[int, Array]:
@@ -215,9 +226,9 @@ def _chances(step: _Step, value: Value, churn_days: int) -> dict[int, Array]:
             step.models[name] = fit.model
         else:
             simple = value.buys_within(days)
-            if simple is not None and value.purchase is not None:
+            if simple is not None and value.method is not None:
                 found[days] = simple
-                card = _instead(card, value.purchase.kind)
+                card = _instead(card, value.method)
         step.cards.append(card)
         if days == churn_days and name != "churn":
             step.cards.append(_renamed(card, "churn"))

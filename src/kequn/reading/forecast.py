@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 EXPLAINED = ("p_churn", "p_purchase_30d", "p_purchase_90d", "p_purchase")
 """Probabilities whose models can say what moved them, most asked for first."""
 VALUE = ("p_alive", "expected_orders_12m", "expected_revenue_12m", "clv_12m", "clv", "next_order_on")
+PURCHASE_MODELS = ("bg_nbd", "bg_nbd_covariates", "mbg_nbd", "pareto_nbd", "bg_bb", "nbd", "clv")
+"""Cards of the models that lifetime value may come from; `clv` is that of the simple estimate."""
 PURCHASE = re.compile(r"purchase_(\d+)d")
 REASONS = 5
 SHOWN = 2
@@ -31,7 +33,7 @@ def card_of(models: Sequence[Mapping[str, Any]], column: str) -> Mapping[str, An
             if card.get("used") and (card["used"] == card["model"] or card["model"] == "clv")
         ]
         return next(
-            (card for card in used if card["model"] in ("bg_nbd", "mbg_nbd", "pareto_nbd", "nbd", "clv")),
+            (card for card in used if card["model"] in PURCHASE_MODELS),
             None,
         )
     if column == "p_purchase":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from kequn.reading.forecast import model_title
+from kequn.i18n import LANGUAGES
+from kequn.reading.model_cards import coefficients, note_text, titled
 from kequn.report.source import Source, Text, known, plain, said, text
 
 LOWER_IS_BETTER = frozenset({"brier", "log_loss", "mae"})
@@ -75,7 +76,26 @@ def _card(source: Source, card: Mapping[str, Any]) -> dict[str, Any]:
             for name, band in (quality.get("bands") or {}).items()
         ],
         "notes": [_note(source, note) for note in card.get("notes") or ()],
+        "coefficients": _coefficients(source, card),
     }
+
+
+def _each(words: Callable[[str], str]) -> Text:
+    """What `words` says in every language."""
+    return {lang: words(lang) for lang in LANGUAGES}
+
+
+def _note(source: Source, note: Mapping[str, Any]) -> Text:
+    return _each(lambda lang: note_text(source.manifest, note, lang))
+
+
+def _coefficients(source: Source, card: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """What each covariate of the purchase model does, its title in every language."""
+    told = {lang: coefficients(source.manifest, card, lang) for lang in LANGUAGES}
+    return [
+        {**row, "title": {lang: told[lang][place]["title"] for lang in LANGUAGES}}
+        for place, row in enumerate(told["zh"])
+    ]
 
 
 def _sensitivity(source: Source) -> dict[str, Any] | None:
@@ -137,26 +157,12 @@ def _titled(source: Source, name: str) -> Text:
 
 
 def _named(source: Source, name: str) -> Text:
-    """A model or a method in words; a single column that serves as a baseline has its own title."""
-    words = {lang: model_title(name, lang) for lang in ("zh", "en")}
-    return words if words["zh"] != name else source.column_title({"recency": "recency_days"}.get(name, name))
+    """A model or a method in words."""
+    return _each(lambda lang: titled(source.manifest, name, lang))
 
 
 def _words(code: str, otherwise: str) -> Text:
     return said(code) if known(code) else {"zh": otherwise, "en": otherwise}
-
-
-def _note(source: Source, note: Mapping[str, Any]) -> Text:
-    fields = {name: value for name, value in note.items() if name != "code"}
-    if _is_number(fields.get("rate")):
-        fields["rate"] = f"{fields['rate']:.0%}"
-    if "used" in fields:
-        fields["used"] = _named(source, str(fields["used"]))
-    return (
-        said(str(note.get("code")), **fields)
-        if known(str(note.get("code")))
-        else _words("", str(note.get("code")))
-    )
 
 
 def _whole(value: Any) -> Any:

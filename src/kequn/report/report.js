@@ -372,6 +372,7 @@
     if (of.gap) return section("predictions", h("div.span-12", {}, gap(of.gap)));
     const state = (one) => (one.published ? ["predict.published", "good"] : one.used ? ["predict.simpler", "warn"] : ["predict.not", ""]);
     const measured = of.cards.filter((one) => one.judged || !one.gate.ok);
+    const withError = (effect) => [`×${effect.factor.toFixed(2)}`, h("small", {}, `${effect.value.toFixed(2)}${effect.error === null ? "" : ` ± ${effect.error.toFixed(2)}`}`)];
     const curved = (one) => one.reliability.length > 2;
     const judged = [...measured.filter(curved), ...measured.filter((one) => !curved(one))].map((one) => [
       card(text(one.model), one.window ? word("predict.window", { window: one.window }) : "", { span: 6, tools: badge(word(state(one)[0]), state(one)[1]) },
@@ -382,6 +383,8 @@
           { title: word("predict.verdict"), kind: "node", value: (row) => (row.better === null ? none : badge(word(row.better ? "predict.wins" : "predict.loses"), row.better ? "good" : "warn")) }], one.measures) : null,
         one.rival ? note(word("predict.baseline_named", { name: text(one.rival) })) : null,
         one.bands.length ? table([{ title: word("predict.band"), kind: "text", value: (row) => row.title }, { title: word("customers"), kind: "count", value: (row) => row.customers }, { title: word("predict.band_churn"), kind: "percent", value: (row) => row.churn }], one.bands) : null,
+        one.coefficients.length ? table([{ title: word("predict.covariate"), kind: "text", value: (row) => row.title },
+          ...["rate", "leaving"].map((effect) => ({ title: word(`predict.coefficient_${effect}`), kind: "node", class: "num", value: (row) => withError(row[effect]) }))], one.coefficients, { class: "tall-head" }) : null,
         one.notes.length ? h("ul.plain.muted", {}, one.notes.map((item) => h("li", {}, sentence(text(item))))) : null),
       curved(one) ? reliability(one) : null]);
     const rest = of.cards.filter((one) => !measured.includes(one));

@@ -49,6 +49,9 @@ def spend_column(source: Source) -> str | None:
     return "revenue_12m" if filled else ("monetary" if "monetary" in names else None)
 
 
+_BESIDE = "LEFT JOIN assignment AS a ON a.customer_id = o.customer_id AND a.scheme = ?"
+
+
 def monthly(source: Source) -> dict[str, Any] | None:
     """Revenue per calendar month of the last 24 months, stacked by today's value tier where there is one.
 
@@ -63,11 +66,11 @@ def monthly(source: Source) -> dict[str, Any] | None:
     if sums["orders"] is None or sums["profile"] is None or abs(sums["orders"] - sums["profile"]) > 0.005:
         return None
     scheme = "value_tier" if "value_tier" in source.schemes else None
+    segment, join = ("coalesce(a.segment, '')", _BESIDE) if scheme else ("''", "")
     found = source.rows(
-        "SELECT strftime(o.ordered_at, '%Y-%m') AS month, coalesce(a.segment, '') AS segment, sum(o.amount) AS revenue, "
-        "count(*) AS orders FROM orders AS o LEFT JOIN assignment AS a ON a.customer_id = o.customer_id AND a.scheme = ? "
-        "WHERE o.customer_id IS NOT NULL GROUP BY ALL ORDER BY ALL",
-        [scheme],
+        f"SELECT strftime(o.ordered_at, '%Y-%m') AS month, {segment} AS segment, sum(o.amount) AS revenue, "
+        f"count(*) AS orders FROM orders AS o {join} WHERE o.customer_id IS NOT NULL GROUP BY ALL ORDER BY ALL",
+        [scheme] if scheme else [],
     )
     months = sorted({row["month"] for row in found})[-24:]
     if len(months) < 3:

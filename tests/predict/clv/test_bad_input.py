@@ -125,7 +125,7 @@ def test_an_unknown_model_is_named_with_the_known_ones():
 @pytest.mark.parametrize("T", [90, 0])
 def test_customers_who_all_bought_once_get_a_simple_estimate_and_say_so(T):
     found = lifetime_value(Statistics.of(NONE, NONE, NONE + T, np.full(300, 500.0)))
-    assert found.method == "mean_times_rate" and found.choice.fit is None
+    assert found.method == "mean_times_rate" and found.models.choice.fit is None
     closed = {
         gate.code: (gate.needed, gate.found) for gate in found.gates if not gate.ok and gate.model == "bg_nbd"
     }
@@ -155,7 +155,7 @@ def test_every_warning_has_words():
 @pytest.mark.parametrize("amount", [0.0, -500.0])
 def test_worthless_purchases_are_worth_nothing(amount):
     found = lifetime_value(Statistics.of(*steady_customers(1000, 1), np.full(1000, amount)))
-    assert "predict.clv_unpriced_customers" in found.warnings and found.spend is None
+    assert "predict.clv_unpriced_customers" in found.warnings and found.models.spend is None
     assert (found.clv == 0).all() and (found.expected_purchases > 0).all()
 
 
@@ -170,8 +170,8 @@ def test_a_customer_without_amounts_is_expected_to_spend_like_everybody():
     mean = means(x, 2)
     mean[0] = np.nan
     found = lifetime_value(Statistics.of(x, t_x, T, mean))
-    assert found.spend is not None
-    assert found.expected_spend[0] == pytest.approx(found.spend.model.mean, abs=0.5)
+    assert found.models.spend is not None
+    assert found.expected_spend[0] == pytest.approx(found.models.spend.model.mean, abs=0.5)
 
 
 def test_constant_money_is_used_as_it_is():

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from kequn.predict.clv.quality import Quality, Score, backtest, holdout_quality
     from kequn.predict.clv.season import Season, estimate_season
     from kequn.predict.clv.settings import ValueSettings
-    from kequn.predict.clv.statistics import Purchases, Statistics
+    from kequn.predict.clv.statistics import Covariates, Purchases, Statistics
     from kequn.predict.clv.value import LifetimeValue, lifetime_value, sensitivity
 
 _HOME = {
@@ -46,7 +46,7 @@ _HOME = {
     "pareto_nbd_fit": ("fit_pareto_nbd",),
     "quality": ("Quality", "Score", "backtest", "holdout_quality"),
     "season": ("Season", "estimate_season"),
-    "statistics": ("Purchases", "Statistics"),
+    "statistics": ("Covariates", "Purchases", "Statistics"),
     "settings": ("ValueSettings",),
     "value": ("LifetimeValue", "lifetime_value", "sensitivity"),
 }
@@ -64,6 +64,7 @@ __all__ = [
     "BgNbd",
     "Choice",
     "CovariateModel",
+    "Covariates",
     "Fit",
     "GammaGamma",
     "Gate",

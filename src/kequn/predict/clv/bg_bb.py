@@ -9,7 +9,9 @@ At each opportunity an active customer buys with probability p ~ Beta(alpha, bet
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 from typing import ClassVar
 
 import numpy as np
@@ -89,6 +91,29 @@ class BgBb:
             for many, at in pairs.T
         ]
         return np.asarray(sums)[where.ravel()].reshape(n.shape)
+
+    def mean_if_active(self, periods: ArrayLike, x: ArrayLike, n: ArrayLike) -> Array:
+        """E[opportunities used among the next `periods`] of a customer who is active at opportunity n + 1."""
+        ahead, used, all_ = broadcast(periods, x, n)
+        rate = (self.alpha + used) / (self.alpha + self.beta + all_)
+        met = self._periods_active(ahead, all_) * np.exp(self._stayed(all_) - self._stayed(all_ + 1))
+        return np.asarray(rate * met)
+
+    def silent_through(self, x: ArrayLike, t_x: ArrayLike, n: ArrayLike) -> Iterator[Array]:
+        """P(none of the next m opportunities is used | x, t_x, n) for m = 1, 2, 3 … without end."""
+        used, last, all_ = broadcast(x, t_x, n)
+        alive, stayed, bought = (
+            self._alive_through(0, used, last, all_),
+            self._stayed(all_),
+            self._bought(used, all_),
+        )
+        left = np.zeros_like(used)
+        for m in count(1):
+            left += np.exp(
+                self._left_after(all_ + m - 1) + self._bought(used, all_ + m - 1) - stayed - bought
+            )
+            stays = np.exp(self._stayed(all_ + m) + self._bought(used, all_ + m) - stayed - bought)
+            yield np.asarray(alive * (left + stays) + (1 - alive))
 
     def expected_from_start(self, n: ArrayLike) -> Array:
         """E[X(n)]: opportunities used of the first n."""
@@ -205,7 +230,11 @@ def fit_bg_bb(x: ArrayLike, t_x: ArrayLike, n: ArrayLike, *, prior: WeakPrior | 
     Raises ModelError: as `aggregate`; `predict.clv_bad_history` also where x > t_x or times are not whole numbers;
     `predict.clv_no_repeat_buyers`, `predict.clv_not_converged`.
     """
-    history = aggregate(x, t_x, n)
+    return fit_bg_bb_history(aggregate(x, t_x, n), prior)
+
+
+def fit_bg_bb_history(history: History, prior: WeakPrior | None = None) -> Fit[BgBb]:
+    """Maximum-likelihood BG/BB of an aggregated history whose times are whole numbers of opportunities."""
     wrong = (
         (history.x > history.t_x)
         | (history.t_x != np.floor(history.t_x))

@@ -30,41 +30,47 @@ class Gate:
 
 @dataclass(frozen=True)
 class Need:
-    """What a model needs: customers who bought, of them repeat buyers, days from the earliest purchase to now."""
+    """What a model needs: customers who bought, of them repeat buyers, days (BG/BB: periods) from the earliest purchase to now."""
 
     buyers: int
     repeat_buyers: int
-    history_days: int
+    history_days: int = 0
+    periods: int = 0
 
 
+REPEAT_BUYERS_PER_COEFFICIENT = 10
 # Four parameters need repeat buyers to tell leaving from slowness: docs/clv.md has the simulation behind the numbers.
 NEEDS = {
     "bg_nbd": Need(200, 50, 91),
     "mbg_nbd": Need(200, 50, 91),
     "pareto_nbd": Need(200, 50, 91),
     "nbd": Need(50, 20, 56),
-    "bg_bb": Need(100, 30, 0),
-    "gamma_gamma": Need(50, 50, 0),
+    "bg_bb": Need(100, 30, periods=6),
+    "gamma_gamma": Need(50, 50),
 }
 
 
-def purchase_gates(model: str, history: History) -> tuple[Gate, ...]:
-    """The gates of a purchase model on a history whose times are in days."""
-    need = need_of(model)
-    found = history.customers, history.repeat_buyers, float(history.T.max(initial=0))
-    return (
-        Gate(found[0] >= need.buyers, "predict.clv_gate_buyers", need.buyers, found[0], model),
-        Gate(
-            found[1] >= need.repeat_buyers,
-            "predict.clv_gate_repeat_buyers",
-            need.repeat_buyers,
-            found[1],
-            model,
-        ),
-        Gate(
-            found[2] >= need.history_days, "predict.clv_gate_history_days", need.history_days, found[2], model
-        ),
+def purchase_gates(model: str, history: History, period_days: float = 1.0) -> tuple[Gate, ...]:
+    """The gates of a purchase model on a history whose times are in days; `period_days`: an opportunity of the BG/BB."""
+    need, days = need_of(model), float(history.T.max(initial=0))
+    found: list[tuple[str, int, float]] = [
+        ("buyers", need.buyers, history.customers),
+        ("repeat_buyers", need.repeat_buyers, history.repeat_buyers),
+    ]
+    if need.periods:
+        found.append(("periods", need.periods, round(days / period_days)))
+    else:
+        found.append(("history_days", need.history_days, days))
+    return tuple(
+        Gate(have >= least, f"predict.clv_gate_{what}", least, have, model) for what, least, have in found
     )
+
+
+def covariate_gate(repeat_buyers: int, coefficients: int) -> Gate:
+    """The gate of covariates: repeat buyers, so many for each coefficient on top of what BG/NBD needs."""
+    least = need_of("bg_nbd").repeat_buyers + REPEAT_BUYERS_PER_COEFFICIENT * coefficients
+    code = "predict.clv_gate_covariates"
+    return Gate(repeat_buyers >= least, code, least, repeat_buyers, "bg_nbd_covariates")
 
 
 def spend_gate(customers: int) -> Gate:

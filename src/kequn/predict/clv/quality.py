@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -93,9 +93,7 @@ def holdout_quality(
             found=len(actual_purchases),
         )
     how = settings or ValueSettings()
-    horizon = ValueSettings(
-        holdout_days / DAYS_PER_MONTH, how.period_months, 0.0, 1.0, how.model, how.soon_days
-    )
+    horizon = replace(how, horizon_months=holdout_days / DAYS_PER_MONTH, discount_rate=0.0, margin=1.0)
     found = lifetime_value(statistics, horizon, as_of=as_of, season=season)
     rate_purchases, rate_money = baseline.mean_times_rate(statistics, holdout_days)
     purchases = [(found.method, found.expected_purchases), ("mean_times_rate", rate_purchases)]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kequn.errors import ModelError
-from kequn.predict.clv.choose import MODELS
+from kequn.predict.clv.choose import MODELS, MONTH
 from kequn.predict.clv.special import Array
 
 _LONGEST = 1200.0  # months
@@ -20,7 +20,7 @@ class ValueSettings:
 
     `horizon_months` 0 to 1,200; `period_months`: length of a period; `discount_rate` per year, 0 to 1 (0.1 = 10 %);
     `margin`: share of a purchase's money that is profit, 0 to 1 (1 counts revenue); `model`: a name of `MODELS`;
-    `soon_days`: the N of "will buy within N days".
+    `soon_days`: the N of "will buy within N days"; `opportunity_days`: how long an opportunity of the BG/BB lasts.
 
     Raises ModelError `predict.clv_bad_setting`.
     """
@@ -31,11 +31,13 @@ class ValueSettings:
     margin: float = 1.0
     model: str = "auto"
     soon_days: float = 30.0
+    opportunity_days: float = MONTH
 
     def __post_init__(self) -> None:
         limits = {
             "horizon_months": (0.0, _LONGEST), "period_months": (0.25, _LONGEST), "discount_rate": (0.0, 1.0),
             "margin": (0.0, 1.0), "soon_days": (0.0, 36_525.0),
+            "opportunity_days": (1.0, 366.0),
         }  # fmt: skip
         for name, (low, high) in limits.items():
             found = getattr(self, name)

@@ -12,6 +12,15 @@ from kequn.predict.clv.special import Array
 
 
 @dataclass(frozen=True)
+class Covariates:
+    """Attributes of customers as numbers: those of customer i are `table[pattern[i]]`, shape (patterns, columns), named by `names`."""
+
+    names: tuple[str, ...]
+    table: Array
+    pattern: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
 class Statistics:
     """Sufficient statistics of customers who have bought at least once; arrays of one length, one entry each.
 
@@ -20,6 +29,7 @@ class Statistics:
     - `orders`: purchases behind `mean_spend`, usually x + 1.
     - `mean_spend`: money per purchase in minor units; NaN where unknown. 0 or below is not modelled (see `GammaGamma`).
     - `last_year`: money of the 365 days before `as_of` in minor units, for the naive baseline; None if unknown.
+    - `covariates`: what BG/NBD may learn differences between customers from; None: nothing.
     """
 
     x: NDArray[np.int64]
@@ -28,6 +38,7 @@ class Statistics:
     orders: NDArray[np.int64]
     mean_spend: Array
     last_year: Array | None = None
+    covariates: Covariates | None = None
 
     def __len__(self) -> int:
         return len(self.x)

@@ -17,17 +17,16 @@ from numpy.typing import NDArray
 
 from kequn.errors import ModelError
 from kequn.predict.clv import baseline
-from kequn.predict.clv.choose import Choice, PurchaseModel
+from kequn.predict.clv.choose import PurchaseModel
 from kequn.predict.clv.fit import Fit
 from kequn.predict.clv.gamma_gamma import GammaGamma
 from kequn.predict.clv.gate import Gate
-from kequn.predict.clv.history import History
 from kequn.predict.clv.models import Models, fit_models
-from kequn.predict.clv.packing import distinct
 from kequn.predict.clv.season import DAYS_PER_MONTH, Season, flat_season
 from kequn.predict.clv.settings import ValueSettings
 from kequn.predict.clv.special import Array
 from kequn.predict.clv.statistics import Statistics
+from kequn.predict.clv.tailored import Rows
 
 
 @dataclass(frozen=True)
@@ -35,7 +34,7 @@ class LifetimeValue:
     """Figures aligned with the statistics they came from, and how they were made.
 
     Money is in whole minor units, everything else rounded to six decimals; NaN = undefined (no model could be fitted,
-    no mean is known). `wait_days` is the time by which the next purchase has come with probability one half; NaN for a
+    no mean is known). A purchase is a purchase day, with BG/BB a period with a purchase. `wait_days` is the time by which the next purchase has come with probability one half; NaN for a
     customer who is more likely not to come back. `method` is the purchase model used, or `mean_times_rate` when no
     gate was open: then `p_alive`, `p_soon` and `wait_days` are NaN, for that estimate knows nothing of them.
     """
@@ -51,8 +50,7 @@ class LifetimeValue:
     baseline_last_year: Array | None
     method: str
     settings: ValueSettings
-    choice: Choice
-    spend: Fit[GammaGamma] | None
+    models: Models
     season: Season
     gates: tuple[Gate, ...]
     warnings: tuple[str, ...]
@@ -83,20 +81,20 @@ def lifetime_value(
     how = settings or ValueSettings()
     if season is not None and season.known and as_of is None:
         raise ModelError("predict.clv_season_without_date")
-    made = models or fit_models(statistics, how.model)
+    made = models or fit_models(statistics, how.model, how.opportunity_days)
     year = season or flat_season()
     edges = how.edges_months() * DAYS_PER_MONTH
     levels = year.levels(as_of or date(2000, 1, 1), statistics.T, edges)
-    history, place = distinct(statistics.x, statistics.t_x, statistics.T)
+    rows = Rows.of(statistics)
     spend = _expected_spend(statistics, made.spend)
-    fit = made.choice.fit
-    if fit is None:
+    model = made.model(rows.pattern)
+    if model is None:
         alive, soon, wait = (np.full(len(statistics), np.nan) for _ in range(3))
         ahead = _steady_purchases(statistics, edges)
         reach = np.ones(len(statistics))
     else:
-        alive, soon, wait = (v[place] for v in _chances(fit.model, history, how.soon_days))
-        ahead = _purchases_if_alive(fit.model, history, place, edges)
+        alive, soon, wait = (v[rows.place] for v in _chances(model, rows, how.soon_days))
+        ahead = _purchases_if_alive(made, rows, edges)
         reach = alive
     total = _add_up(ahead, levels, how.discounts(len(levels)), reach * spend)
     purchases, present = reach * total.plain, reach * total.present * spend * how.margin
@@ -112,10 +110,9 @@ def lifetime_value(
         wait_days=np.round(_undefined_if_never(wait), 6),
         baseline_rate=_whole(baseline.mean_times_rate(statistics, days)[1]),
         baseline_last_year=None if year_spend is None else _whole(year_spend),
-        method="mean_times_rate" if fit is None else fit.model.kind,
+        method="mean_times_rate" if made.fit is None else made.fit.kind,
         settings=how,
-        choice=made.choice,
-        spend=made.spend,
+        models=made,
         season=year,
         gates=(*made.gates, year.gate),
         warnings=made.warnings,
@@ -167,28 +164,29 @@ def _expected_spend(statistics: Statistics, fit: Fit[GammaGamma] | None) -> Arra
     return fit.model.expected_spend(np.where(np.isfinite(mean), statistics.orders, 0), np.nan_to_num(mean))
 
 
-def _chances(model: PurchaseModel, history: History, soon_days: float) -> tuple[Array, Array, Array]:
-    """P(alive), P(a purchase within `soon_days`) and the median wait of each distinct history."""
-    x, t_x, T = history.x.astype(np.float64), history.t_x, history.T
-    soon = 1 - model.purchase_probability(0, soon_days, x, t_x, T)
-    return model.p_alive(x, t_x, T), np.clip(soon, 0, 1), model.wait(0.5, x, t_x, T)
+def _chances(model: PurchaseModel, rows: Rows, soon_days: float) -> tuple[Array, Array, Array]:
+    """P(alive), P(a purchase within `soon_days`) and the median wait of each distinct row."""
+    known = rows.x, rows.t_x, rows.T
+    soon = 1 - model.purchase_probability(0, soon_days, *known)
+    return model.p_alive(*known), np.clip(soon, 0, 1), model.wait(0.5, *known)
 
 
-def _purchases_if_alive(
-    model: PurchaseModel, history: History, place: NDArray[np.int64], edges: Array
-) -> _Ahead:
-    """Purchases if active hang on x and T alone, so they are computed once per distinct pair."""
-    pairs, group = np.unique(history.x + 1j * history.T, return_inverse=True)
-    x, T = pairs.real, pairs.imag
+def _purchases_if_alive(models: Models, rows: Rows, edges: Array) -> _Ahead:
+    """Purchases if active hang on x, T and pattern alone, so they are computed once per distinct three."""
+    span = float(rows.T.max(initial=0)) + 1
+    key, group = np.unique(rows.x + 1j * (rows.T + span * rows.pattern), return_inverse=True)
+    x, (pattern, T) = key.real, np.divmod(key.imag, span)
+    model = models.model(pattern.astype(np.int64))
+    assert model is not None
 
     def steps() -> Iterator[Array]:
-        reached = np.zeros(len(pairs))
+        reached = np.zeros(len(x))
         for edge in edges[1:]:
             now = np.maximum(model.mean_if_alive(edge, x, T), reached)
             yield now - reached
             reached = now
 
-    return _Ahead(steps(), group[place], len(pairs))
+    return _Ahead(steps(), group[rows.place], len(x))
 
 
 def _steady_purchases(statistics: Statistics, edges: Array) -> _Ahead:
@@ -211,7 +209,7 @@ def sensitivity(
 
     Rows have `horizon_months`, `discount_rate`, `margin`, `clv`. Totals are of unrounded figures.
     """
-    made = models or fit_models(statistics, settings.model)
+    made = models or fit_models(statistics, settings.model, settings.opportunity_days)
     whole = [month for month in horizons_months if month % settings.period_months == 0]
     longest = max(whole, default=0)
     shared = _undiscounted(statistics, replace(settings, horizon_months=longest), made, as_of, season)
@@ -238,11 +236,11 @@ def _undiscounted(
     year = season or flat_season()
     edges = how.edges_months() * DAYS_PER_MONTH
     levels = year.levels(as_of or date(2000, 1, 1), statistics.T, edges)
-    spend, fit = _expected_spend(statistics, models.spend), models.choice.fit
-    if fit is None:
+    spend, rows = _expected_spend(statistics, models.spend), Rows.of(statistics)
+    model = models.model(rows.pattern)
+    if model is None:
         ahead, reach = _steady_purchases(statistics, edges), np.ones(len(statistics))
     else:
-        history, place = distinct(statistics.x, statistics.t_x, statistics.T)
-        reach = fit.model.p_alive(history.x.astype(np.float64), history.t_x, history.T)[place]
-        ahead = _purchases_if_alive(fit.model, history, place, edges)
+        reach = model.p_alive(rows.x, rows.t_x, rows.T)[rows.place]
+        ahead = _purchases_if_alive(models, rows, edges)
     return _add_up(ahead, levels, np.ones(len(levels)), reach * spend).by_period

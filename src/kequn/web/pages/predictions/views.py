@@ -55,6 +55,7 @@ def _card(place: int, card: dict[str, Any]) -> dict[str, Any]:
         ],
         "bands": [{**band, "title": _words(band["title"])} for band in card["bands"]],
         "notes": [_words(note) for note in card["notes"]],
+        "coefficients": [_coefficient(row) for row in card["coefficients"]],
         "chart": _reliability(place, card),
     }  # fmt: skip
 
@@ -65,6 +66,17 @@ def _measure(kind: str, value: Any) -> str:
     return {"percent": numbers.percent(value), "money": numbers.compact(value)}.get(kind) or numbers.number(
         value, 3
     )
+
+
+def _coefficient(row: dict[str, Any]) -> dict[str, Any]:
+    """What a covariate does: factors, and each coefficient with its standard error."""
+    shown = {}
+    for effect in ("rate", "leaving"):
+        value, error = row[effect]["value"], row[effect]["error"]
+        spread = "" if error is None else f" ± {numbers.number(error, 2)}"
+        shown[effect] = numbers.number(row[effect]["factor"], 2)
+        shown[f"{effect}_detail"] = numbers.number(value, 2) + spread
+    return {"title": _words(row["title"]), **shown}
 
 
 def _reliability(place: int, card: dict[str, Any]) -> Chart | None:
