@@ -32,6 +32,7 @@ del os.environ["KEQUN_WORKSPACE"]  # other rooms' tests must not see it
 from django.test import Client  # noqa: E402
 from tests.web.published import publish  # noqa: E402
 
+from kequn.act.outcomes import FILE  # noqa: E402
 from kequn.web.accounts.models import User  # noqa: E402
 
 PASSWORD = "rowan-kettle-42"
@@ -46,6 +47,15 @@ def person(db: None) -> Person:
         return User.objects.create_user(username or role, PASSWORD, role=role, **fields)
 
     return create
+
+
+@pytest.fixture
+def outcomes() -> Iterator[Path]:
+    """Where outcomes are kept; empty before and after."""
+    file = HOME / FILE
+    file.unlink(missing_ok=True)
+    yield file
+    file.unlink(missing_ok=True)
 
 
 @pytest.fixture

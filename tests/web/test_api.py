@@ -15,6 +15,7 @@ from django.test import Client
 from tests.web.conftest import HOME
 from tests.web.test_import import customers_csv, orders_csv
 
+from kequn.act import read_outcomes
 from kequn.pipeline import run
 from kequn.reading import customer_card, scheme_overview
 from kequn.reading.counting import count_matches
@@ -233,6 +234,71 @@ def test_a_run_is_started_once_and_followed(calls: Callable[..., Caller]) -> Non
     assert calls("marketer").get(f"/jobs/{first.json()['id']}").status_code == 404
 
 
+def test_outcomes_are_kept_whole_dated_in_the_workspace_and_recorded(
+    calls: Callable[..., Caller], real_run: Snapshot, outcomes: Path
+) -> None:
+    caller = calls("marketer")
+    sent = [
+        {"customer_id": "会员001", "result": "bought", "contacted_at": "2025-09-01T20:30:00Z", "campaign_id": "秋季回访",
+         "offer_id": "p1", "order_id": "o9", "cost": 1.5},
+        {"customer_id": "会员002", "result": "no_answer"},
+    ]  # fmt: skip
+    answer = caller.post("/outcomes", {"outcomes": sent})
+    assert (answer.status_code, answer.json()) == (201, {"recorded": 2})
+    first, second = sorted(read_outcomes(HOME), key=lambda row: row["customer_id"])
+    assert first["sent_at"].isoformat() == "2025-09-02T04:30:00"  # Shanghai, from UTC
+    assert (first["campaign_id"], first["converted_order_id"], str(first["cost"])) == (
+        "秋季回访",
+        "o9",
+        "1.50",
+    )
+    assert second["campaign_id"] == f"calls-{real_run.manifest.as_of}" and second["channel"] == "phone"
+    kept = AuditEvent.objects.filter(action="outcome.recorded", api_key=caller.key.prefix)
+    assert sorted(kept.values_list("object_id", flat=True)) == ["会员001", "会员002"]
+    assert caller.post("/outcomes", {"outcomes": sent[:1]}).status_code == 201
+    assert len(read_outcomes(HOME)) == 2  # the same call again is the same call
+
+
+def test_outcomes_of_customers_out_of_scope_keep_nothing(
+    calls: Callable[..., Caller], outcomes: Path
+) -> None:
+    lin = calls("sales", username="林晓", account_manager="林晓")
+    own = {"customer_id": "会员001", "result": "callback"}
+    for foreign in ("会员000", "nobody"):
+        answer = lin.post("/outcomes", {"outcomes": [own, {"customer_id": foreign, "result": "bought"}]})
+        assert (answer.status_code, answer.json()["code"]) == (404, "api.no_customers")
+    assert not outcomes.exists() and not AuditEvent.objects.filter(action="outcome.recorded").exists()
+    assert lin.post("/outcomes", {"outcomes": [own]}).status_code == 201
+    assert calls("analyst").post("/outcomes", {"outcomes": [own]}).json()["code"] == "api.no_scope"
+    assert len(read_outcomes(HOME)) == 1
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"result": "delighted"}, {"customer_id": ""}, {"cost": -1}, {"cost": "NaN"}, {"cost": 1e30}, {"contacted_at": "2999-01-01"},
+        {"contacted_at": "0001-01-01T00:00:00+14:00"}, {"contacted_at": "soon"}, {"channel": ""}, {"channel": " "}, {"order_id": "\x00"},
+        {"customer_id": "x" * 201},
+    ],
+)  # fmt: skip
+def test_a_wrong_outcome_is_refused_and_nothing_is_kept(
+    calls: Callable[..., Caller], outcomes: Path, wrong: dict[str, Any]
+) -> None:
+    good = {"customer_id": "会员001", "result": "bought"}
+    answer = calls("marketer").post("/outcomes", {"outcomes": [good, good | wrong]})
+    assert answer.status_code == 422 and answer.json()["code"] in ("api.invalid", "act.bad_outcome")
+    assert not outcomes.exists()
+
+
+@pytest.mark.parametrize("many", [0, 201])
+def test_between_one_and_two_hundred_outcomes_are_taken_at_once(
+    calls: Callable[..., Caller], outcomes: Path, many: int
+) -> None:
+    given = {"outcomes": [{"customer_id": "会员001", "result": "bought"}] * many}
+    assert calls("marketer").post("/outcomes", given).json()["code"] == "api.invalid"
+    assert not outcomes.exists()
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "code"),
     [
@@ -269,7 +335,9 @@ def test_without_a_snapshot_the_answer_says_so(person: Callable[..., User], snap
     assert Caller(person("analyst")).get("/segments").json()["code"] == "web.no_snapshot"
 
 
-def test_whatever_the_description_allows_is_answered_as_described(calls: Callable[..., Caller]) -> None:
+def test_whatever_the_description_allows_is_answered_as_described(
+    calls: Callable[..., Caller], outcomes: Path
+) -> None:
     schemathesis = pytest.importorskip("schemathesis")
     from hypothesis import HealthCheck, Phase, settings
 

@@ -13,7 +13,6 @@ from django.test import Client
 from tests.web.shop import MANAGERS, build, place
 
 from kequn.act import read_outcomes
-from kequn.act.outcomes import FILE
 from kequn.reading.grid import grid_of
 from kequn.reading.movement import movers, moves
 from kequn.snapshot import SnapshotStore, compare
@@ -303,9 +302,8 @@ def test_moves_keep_to_the_customers_of_the_person_and_to_known_runs(browse: Bro
 
 
 def test_a_sales_person_records_an_outcome_of_their_customer_and_of_no_other(
-    browse: Browse, reader: Reader, settings: Any, request: pytest.FixtureRequest
+    browse: Browse, reader: Reader, settings: Any, outcomes: Path
 ) -> None:
-    request.addfinalizer(lambda: (settings.WORKSPACE / FILE).unlink(missing_ok=True))
     own, foreign = (
         reader.value("SELECT min(customer_id) FROM profile WHERE account_manager = ?", [name])
         for name in MANAGERS

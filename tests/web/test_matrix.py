@@ -59,6 +59,11 @@ ROUTES: dict[str, tuple[str, str, dict[str, Any] | None]] = {
     "api-1:export": ("members:export", "/segments/rfm/regular/export", None),
     "api-1:validate": ("rules:count", "/rules/validate", {"rule": "recency_days > 3"}),
     "api-1:count": ("rules:count", "/rules/count", {"rule": "recency_days > 3"}),
+    "api-1:record_outcomes": (
+        "outcomes:write",
+        "/outcomes",
+        {"outcomes": [{"customer_id": "C007", "result": "bought"}]},
+    ),
     "api-1:list_runs": ("runs:read", "/runs", None),
     "api-1:one_run": ("runs:read", "/runs/20261122-030000-aaaa", None),
     "api-1:snapshot": ("runs:read", "/snapshot", None),
@@ -67,6 +72,7 @@ ROUTES: dict[str, tuple[str, str, dict[str, Any] | None]] = {
 }
 SCOPES = {
     "customers:read": EVERYBODY, "segments:read": EVERYBODY, "members:export": "amox", "personal:read": "mx", "rules:count": EVERYBODY,
+    "outcomes:write": "msox",
     "runs:read": EVERYBODY, "runs:start": "ax",
 }  # fmt: skip
 
@@ -134,7 +140,9 @@ def test_runs_are_started_by_those_who_may(person: Person, run: Path) -> None:
 
 
 @pytest.mark.parametrize("role", Role.values)
-def test_a_key_does_what_its_scope_and_its_owners_role_allow(person: Person, run: Path, role: str) -> None:
+def test_a_key_does_what_its_scope_and_its_owners_role_allow(
+    person: Person, run: Path, outcomes: Path, role: str
+) -> None:
     user = member(person, role)
     may = {scope for scope, letters in SCOPES.items() if role in {LETTERS[letter] for letter in letters}}
     assert set(api_keys.scopes_for(role)) == may

@@ -24,6 +24,7 @@ SCOPES = {
     "segments:read": (_("读客户群与汇总"), "aggregates.view"),
     "members:export": (_("导出名单"), "members.export"),
     "personal:read": (_("读个人信息明文"), "members.export_personal"),
+    "outcomes:write": (_("写回跟进结果"), "customers.follow_up"),
     "rules:count": (_("校验规则与计数"), "aggregates.view"),
     "runs:read": (_("读运行与快照"), "aggregates.view"),
     "runs:start": (_("启动运行"), "data.run"),

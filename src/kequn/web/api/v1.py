@@ -2,7 +2,8 @@
 
 # no `from __future__ import annotations`: Ninja reads the annotations of wrapped functions
 import base64
-from datetime import date
+from datetime import date, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
 from django.conf import settings
@@ -10,8 +11,9 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import Field, NinjaAPI, Path, Query, Router, Schema, Status
 from pydantic import AfterValidator
 
+from kequn.act.outcomes import Result
 from kequn.snapshot import Snapshot, SnapshotStore
-from kequn.web.api import answers, exports, rules
+from kequn.web.api import answers, exports, outcomes, rules
 from kequn.web.api.access import EXPORTS_PER_HOUR, Key, need, scope, unmask
 from kequn.web.api.failures import ApiError, register
 from kequn.web.jobs import lifecycle
@@ -58,6 +60,27 @@ class RunBody(Schema):
     as_of: date | None = None
 
 
+class OutcomeBody(Schema):
+    """One call or message and what came of it. `contacted_at`: when (default: now; without an offset in the workspace's zone);
+    `campaign_id`: the list it belongs to (default: today's call list); `cost` in major units; `order_id`: the order that came of it.
+    """
+
+    customer_id: Name
+    result: Result
+    contacted_at: datetime | None = None
+    campaign_id: Name | None = None
+    channel: Name = "phone"
+    offer_id: Name | None = None
+    order_id: Name | None = None
+    cost: Annotated[Decimal, Field(ge=0, le=10**12)] | None = None
+
+
+class OutcomesBody(Schema):
+    """Outcomes to keep, all of them or none."""
+
+    outcomes: Annotated[list[OutcomeBody], Field(min_length=1, max_length=outcomes.MOST)]
+
+
 FAILURES = dict.fromkeys((400, 401, 403, 404, 409, 422, 429, 503), Failure)
 Json = dict[str, Any]
 OK = {200: Json, **FAILURES}
@@ -68,7 +91,7 @@ api = NinjaAPI(
     auth=Key(), docs_url=None, urls_namespace="api-1",
 )  # fmt: skip
 register(api)
-customers, segments, rule_router, runs = Router(), Router(), Router(), Router()
+customers, segments, rule_router, outcome_router, runs = (Router() for _ in range(5))
 
 
 def _snapshot(request: HttpRequest) -> Snapshot:
@@ -221,6 +244,14 @@ def count(request: HttpRequest, data: RuleBody) -> Any:
     return rules.counted(request, data.rule)
 
 
+@outcome_router.post("", response={201: Json, **FAILURES}, summary="写回跟进结果 · What came of calls")
+@scope("outcomes:write")
+def record_outcomes(request: HttpRequest, data: OutcomesBody) -> Any:
+    """Keep outcomes of calls, all or none; the next run reads them as touches. A later word on the same list, customer
+    and time replaces the earlier."""
+    return Status(201, outcomes.recorded(request, data.outcomes))
+
+
 @runs.get("/runs", response=MANY, summary="运行 · Runs")
 @scope("runs:read")
 def list_runs(request: HttpRequest) -> Any:
@@ -284,4 +315,5 @@ def job(request: HttpRequest, job_id: Path[Name]) -> Any:
 api.add_router("/customers", customers, tags=["customers"])
 api.add_router("/segments", segments, tags=["segments"])
 api.add_router("/rules", rule_router, tags=["rules"])
+api.add_router("/outcomes", outcome_router, tags=["outcomes"])
 api.add_router("", runs, tags=["runs"])

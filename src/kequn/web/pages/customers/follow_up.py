@@ -4,7 +4,6 @@ the chances."""
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime
 from typing import Any
 
 from django.conf import settings
@@ -14,17 +13,16 @@ from django.shortcuts import redirect, render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
-from kequn.act.outcomes import RESULTS, Outcome, read_outcomes, record_outcomes, result_named
+from kequn.act.outcomes import RESULTS, Outcome, read_outcomes, result_named
 from kequn.errors import DataError
 from kequn.i18n import explain, say
 from kequn.web.accounts.permissions import needs
 from kequn.web.accounts.scope import Customer
-from kequn.web.audit.record import record
+from kequn.web.outcomes import keep, local_now, todays_list
 from kequn.web.pages.customers.seeing import seen_customer
 from kequn.web.published import language, said
 from kequn.web.serving import Reader
 from kequn.web.ui import numbers
-from kequn.workspace import Workspace
 
 SHOWN = 5
 
@@ -64,15 +62,11 @@ def outcome(request: HttpRequest, customer_id: str) -> HttpResponse:
 
 
 def _keep(request: HttpRequest, customer_id: str, form: Mapping[str, str]) -> None:
-    zone = Workspace.open(settings.WORKSPACE).settings.zone
-    now = datetime.now(zone).replace(tzinfo=None, microsecond=0)
-    as_of = request.snapshot.manifest.as_of  # type: ignore[attr-defined]
     result = result_named(form.get("result", ""))
     order, offer = form.get("order", "").strip()[:100], form.get("offer", "")[:200]
-    record_outcomes(settings.WORKSPACE, [
-        Outcome(f"calls-{as_of.isoformat()}", customer_id, now, "phone", result, offer or None, None, None, order or None)  # type: ignore[arg-type]
+    keep(request, [
+        Outcome(todays_list(request), customer_id, local_now(), "phone", result, offer or None, None, None, order or None)  # type: ignore[arg-type]
     ])  # fmt: skip
-    record("outcome.recorded", request=request, target=("customer", customer_id), result=result)
 
 
 @require_safe
