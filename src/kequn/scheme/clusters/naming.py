@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from kequn.i18n import LANGUAGES, catalogue, say, title
+from kequn.i18n import LANGUAGES, say, title
 from kequn.scheme.clusters.encoding import MISSING, OTHER, Encoded, Encoding, Feature
+from kequn.scheme.clusters.wording import level_words, number_words
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -18,6 +19,8 @@ TELLING = 0.35
 """Smallest difference (in standard deviations of all customers) that goes into a name."""
 SAME_THING = 0.7
 """Traits that go together this much (correlation) say the same twice."""
+CLEAR = 1.0
+"""A difference this large is clear; a smaller one is slight."""
 WORDS = 2
 MOST_WORDS = 4
 KEPT_TRAITS = 8
@@ -86,25 +89,8 @@ class _Maker:
 
     def words(self, above: bool) -> dict[str, str]:
         if self.level is not None:
-            return _level_words(self.feature, self.level, self.titles, above)
-        code = f"cluster.{'high' if above else 'low'}.{self.feature}"
-        if code in catalogue():
-            return {lang: say(code, lang) for lang in LANGUAGES}
-        plain = "cluster.high" if above else "cluster.low"
-        return {lang: say(plain, lang, name=title(self.titles, lang) or self.feature) for lang in LANGUAGES}
-
-
-def _level_words(feature: str, level: str, titles: Mapping[str, str], above: bool) -> dict[str, str]:
-    code = {MISSING: "cluster.gap", OTHER: "cluster.other"}.get(level, "cluster.level")
-    if level == MISSING and f"cluster.gap.{feature}" in catalogue():
-        code = f"cluster.gap.{feature}"
-    if level in {"true", "false"}:
-        above, level, code = above == (level == "true"), "", "cluster.is"
-    suffix = "" if above else "_not"
-    return {
-        lang: say(f"{code}{suffix}", lang, name=title(titles, lang) or feature, level=level)
-        for lang in LANGUAGES
-    }
+            return level_words(self.feature, self.level, self.titles, above)
+        return number_words(self.feature, self.titles, above)
 
 
 def _columns(
@@ -169,7 +155,7 @@ def _distinct(
     traits: Sequence[tuple[int, Trait]], makers: Sequence[_Maker], related: NDArray[np.float64],
     used: Sequence[set[str]],
 ) -> dict[str, str]:  # fmt: skip
-    """The shortest name that nobody has; with a number behind it when even four words don't tell."""
+    """The shortest name that nobody has; where even four words don't tell, how clear the first trait is, then a number."""
     chosen: list[tuple[int, Trait]] = []
     for place, trait in traits:
         if abs(trait.effect) < TELLING or len(chosen) == MOST_WORDS:
@@ -181,6 +167,8 @@ def _distinct(
         _joined([trait for _, trait in chosen[:count]])
         for count in range(min(WORDS, len(chosen)), len(chosen) + 1)
     ]
+    if chosen and names:
+        names.append(_by_degree([trait for _, trait in chosen[:WORDS]]))
     for name in names:
         if all(name[lang] not in known for lang, known in zip(LANGUAGES, used, strict=True)):
             return name
@@ -190,11 +178,21 @@ def _distinct(
     return {lang: f"{names[0][lang]} ({number})" for lang in LANGUAGES}
 
 
+def _by_degree(traits: Sequence[Trait]) -> dict[str, str]:
+    code = "cluster.clearly" if abs(traits[0].effect) >= CLEAR else "cluster.slightly"
+    return {lang: _capitalised(say(code, lang, words=_phrase(traits, lang)), lang) for lang in LANGUAGES}
+
+
 def _joined(traits: Sequence[Trait]) -> dict[str, str]:
-    if not traits:
-        return {lang: say("cluster.average", lang) for lang in LANGUAGES}
-    joined: dict[str, str] = {lang: " · ".join(trait.words[lang] for trait in traits) for lang in LANGUAGES}
-    return {**joined, "en": joined["en"][:1].upper() + joined["en"][1:]}
+    return {lang: _capitalised(_phrase(traits, lang), lang) for lang in LANGUAGES}
+
+
+def _phrase(traits: Sequence[Trait], lang: str) -> str:
+    return " · ".join(trait.words[lang] for trait in traits) or say("cluster.average", lang)
+
+
+def _capitalised(words: str, lang: str) -> str:
+    return words[:1].upper() + words[1:] if lang == "en" else words
 
 
 __all__ = ["Described", "Trait", "describe"]
