@@ -330,3 +330,33 @@ def test_the_card_says_what_moved_the_chances(browse: Browse, reader: Reader) ->
     text = html(browse("analyst"), f"/customers/{customer}/drivers/")
     assert "k-moved" in text or "没有可以解释" in text
     html(browse("sales", account_manager="nobody"), f"/customers/{customer}/drivers/", 404)
+
+
+def test_quality_and_readiness_come_from_the_run_until_a_check_looked_later(
+    browse: Browse, shop: Path, tmp_path: Path
+) -> None:
+    import json
+
+    client = browse("analyst")
+    run = SnapshotStore(shop).current()
+    assert run is not None
+    said = run.manifest.model_dump(mode="json")
+    page = client.get("/quality/readiness/").context
+    known = {model["title"]: (model["available"], model["whole"]) for model in page["models"]}
+    behavioural = sum(item["model"] == "behavioural" for item in said["columns"])
+    lacking = sum(item["model"] == "behavioural" for item in said["unavailable"])
+    assert known["行为细分"] == (behavioural, behavioural + lacking) and lacking
+    assert any(model["unlocks"] for model in page["models"])
+    quality = client.get("/quality/").context
+    assert {table["name"]: table["read"] for table in quality["tables"]}["orders"] > 0
+    noticed = [one for one in said["warnings"] if not one["code"].startswith(("scheme.", "cluster."))]
+    assert len(quality["warnings"]) == len(noticed)
+    from django.conf import settings
+
+    later = {"models": [], "tables": [], "warnings": [], "checked_at": "2999-01-01T00:00:00+00:00"}
+    file = Path(settings.PRIVATE) / "check.json"
+    file.write_text(json.dumps(later), encoding="utf-8")
+    try:
+        assert client.get("/quality/readiness/").context["models"] == []
+    finally:
+        file.unlink()

@@ -180,6 +180,20 @@ def edit(client: Client) -> str:
     return re.search(r'name="fingerprint" value="(\w+)"', page)[1]
 
 
+def test_fields_say_in_words_what_they_are(browse: Callable[..., Client], run: Path) -> None:
+    text = SCHEME.replace("recency_days <= 9", "recency_days <= :fresh").replace(
+        "segments:", "parameters: {fresh: 9}\nsegments:", 1
+    )
+    (HOME / "schemes/freshness.yaml").write_text(text, encoding="utf-8")
+    fields = {
+        field.path: field.hint
+        for part in browse("analyst").get("/editor/schemes/freshness/").context["parts"]
+        for field in part.fields
+    }
+    assert "最近消费距今不超过 9" in fields["segments.0.when"]
+    assert fields["parameters.fresh"].startswith("用在：") and fields["segments.0.title.zh"] == ""
+
+
 def test_the_review_shows_who_would_change_segments(browse: Callable[..., Client], run: Path) -> None:
     client, url = browse("analyst"), "/editor/schemes/freshness/effect/"
     said = json.loads((run / "manifest.json").read_text(encoding="utf-8"))

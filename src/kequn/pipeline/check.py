@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from kequn.pipeline.covariates import covariate_columns
 from kequn.pipeline.definitions import enrich_settings, read_definitions
 from kequn.pipeline.offers import offer_rules
+from kequn.pipeline.readiness import readiness
 from kequn.pipeline.run import everything, read_facts
-from kequn.profile import ProfilePlan, Registry, catalog_of
+from kequn.profile import Registry, catalog_of
 from kequn.profile.enrich import foreseen
 from kequn.workspace import Workspace
 
 if TYPE_CHECKING:
     from kequn.data.facts import Facts
-    from kequn.scheme import Scheme
 
 REASONS = 20
-MODELS = (
-    "demographic",
-    "behavioural",
-    "geographic",
-    "psychographic",
-    "technographic",
-    "firmographic",
-    "transactional",
-)
 
 
 def check_workspace(workspace: Workspace, now: datetime | None = None) -> dict[str, Any]:
@@ -65,7 +55,11 @@ def check_workspace(workspace: Workspace, now: datetime | None = None) -> dict[s
         "as_of": as_of.isoformat(),
         "tables": tables,
         "quarantined": quarantined(facts),
-        "models": [_model(model, plan, usable) for model in MODELS],
+        "models": readiness(
+            [item.model for item in plan.columns],
+            [{"title": u.title, "model": u.model, "missing": u.missing} for u in plan.unavailable],
+            {name: scheme.spec.model for name, scheme in usable.items()},
+        ),
         "features": {item.name: item.null_reason or "ok" for item in plan.columns},
         "warnings": [{"code": notice.code, **notice.fields} for notice in facts.warnings],
     }
@@ -86,29 +80,6 @@ def quarantined(facts: Facts) -> list[dict[str, Any]]:
             [files, REASONS],
         ).fetchall()
     return [dict(zip(names, row, strict=True)) for row in found]
-
-
-def _model(model: str, plan: ProfilePlan, usable: Mapping[str, Scheme]) -> dict[str, Any]:
-    unavailable = [item for item in plan.unavailable if item.model == model]
-    unlocks: dict[str, list[Mapping[str, str]]] = {}
-    for item in unavailable:
-        unlocks.setdefault(", ".join(_whole_tables(item.missing)), []).append(dict(item.title))
-    return {
-        "model": model,
-        "available": sum(item.model == model for item in plan.columns),
-        "unavailable": len(unavailable),
-        "schemes": [name for name, scheme in usable.items() if scheme.spec.model == model],
-        "unlocks": [
-            {"missing": missing, "features": features}
-            for missing, features in sorted(unlocks.items(), key=lambda entry: (-len(entry[1]), entry[0]))
-        ],
-    }
-
-
-def _whole_tables(missing: tuple[str, ...]) -> list[str]:
-    """What is missing, the table alone where the whole table is."""
-    tables = {name for name in missing if "." not in name}
-    return sorted(tables | {name for name in missing if "." in name and name.split(".")[0] not in tables})
 
 
 __all__ = ["check_workspace"]

@@ -30,12 +30,13 @@ MOST_FIELDS = 600
 
 @dataclass(frozen=True)
 class Field:
-    """One value: dotted path in the file, words, text, and whether it is long; what it may be where that is a short list."""
+    """One value: dotted path in the file, words, text, and whether it is long; `hint` says it in the reader's words."""
 
     path: str
     label: str
     value: str
     long: bool
+    hint: str = ""
 
     @property
     def choices(self) -> tuple[tuple[str, Any], ...]:

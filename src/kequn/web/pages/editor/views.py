@@ -21,6 +21,7 @@ from kequn.web.accounts.scope import scope_of
 from kequn.web.definitions import saving
 from kequn.web.definitions.models import Version
 from kequn.web.pages.editor import fields
+from kequn.web.pages.editor.hints import hinted
 from kequn.web.published import column_titles, language, worded
 from kequn.web.serving import taking_turns
 from kequn.workspace import Workspace
@@ -88,13 +89,14 @@ def _edit(
 ) -> HttpResponse:
     data, broken = _data(Definition(f"{folder}/{name}.yaml", text, expected))
     listed = fields.sections(data, language()) if not broken and folder == "schemes" else []
+    listed = _hinted(request, data, listed)
     title = data.get("title")
     context = {
         "folder": folder, "name": name, "path": f"{folder}/{name}.yaml", "text": text, "fingerprint": expected,
         "mode": "text" if mode == "text" or not listed else "fields", "parts": listed, "wrong": wrong or broken, "data": data,
         "title": (worded(title, name) if isinstance(title, dict) else str(title or name)), "versions": saving.versions(f"{folder}/{name}.yaml"),
         "may_edit": _may(request, folder), "fields_possible": bool(listed), "may_history": True,
-        "columns": _columns(request) if listed else {},
+        "columns": _columns(request) if listed else {}, 
     }  # fmt: skip
     return render(request, "editor/file.html", context, status=status)
 
@@ -105,6 +107,14 @@ def _columns(request: HttpRequest) -> dict[str, str]:
         return column_titles(request.snapshot)  # type: ignore[attr-defined]
     except SnapshotError:
         return {}
+
+
+def _hinted(request: HttpRequest, data: dict[str, Any], listed: list[fields.Section]) -> list[fields.Section]:
+    """The fields with what they say in words; as they are before the first run, which is what knows the columns."""
+    try:
+        return hinted(request.snapshot, data, listed)  # type: ignore[attr-defined]
+    except SnapshotError:
+        return listed
 
 
 def _may(request: HttpRequest, folder: str) -> bool:

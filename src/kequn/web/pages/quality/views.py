@@ -19,7 +19,7 @@ from kequn.metrics import metrics
 from kequn.web.accounts.permissions import needs
 from kequn.web.jobs import lifecycle
 from kequn.web.pages.quality.figures import column_title, filled_columns, table_title
-from kequn.web.pages.quality.readiness import last_check
+from kequn.web.pages.quality.readiness import latest
 from kequn.web.pages.runs.views import language
 from kequn.web.serving import serving
 
@@ -30,8 +30,8 @@ def _tabs(here: str) -> list[tuple[str, str, bool]]:
 
 
 def _context(request: HttpRequest, here: str, **more: Any) -> dict[str, Any]:
-    checked = last_check()
-    at = datetime.fromisoformat(checked["checked_at"]) if checked and "checked_at" in checked else None
+    checked = latest()
+    at = datetime.fromisoformat(checked["checked_at"]) if checked else None
     return {
         "tabs": _tabs(here),
         "checked_at": at,
@@ -44,17 +44,17 @@ def _context(request: HttpRequest, here: str, **more: Any) -> dict[str, Any]:
 @require_safe
 def index(request: HttpRequest) -> HttpResponse:
     """Rows read, kept, quarantined and duplicate by table; how full each column is; what was noticed."""
-    lang, checked = language(), last_check()
-    tables = (checked or {}).get("tables") or _published_tables()
-    for table in tables:
-        table["title"] = table_title(table.get("name") or table["table"], lang)
-        table["name"] = table.get("name") or table["table"]
+    lang, checked = language(), latest() or {}
+    tables = [
+        {**table, "name": table["table"], "title": table_title(table["table"], lang)}
+        for table in checked.get("tables", [])
+    ]
     totals = {
         key: sum(table[key] for table in tables) for key in ("read", "kept", "quarantined", "duplicates")
     }
     warnings = [
         say(item["code"], lang, **{key: value for key, value in item.items() if key != "code"})
-        for item in (checked or {}).get("warnings", [])
+        for item in checked.get("warnings", [])
     ]
     more = {
         "tables": [table for table in tables if table["read"]],
@@ -72,17 +72,6 @@ def index(request: HttpRequest) -> HttpResponse:
         "quarantine_url": reverse("sources:quarantine") if request.user.may("data.import") else "",
     }
     return render(request, "quality/index.html", _context(request, "index", **more))
-
-
-def _published_tables() -> list[dict[str, Any]]:
-    """The counts of the published run, for workspaces that were run from the command line only."""
-    try:
-        with serving().pin() as reader:
-            manifest = reader.manifest.model_dump(mode="json")
-    except SnapshotError:
-        return []
-    found = manifest.get("reconciliation", {}).get("tables", {})
-    return [{"name": name, **part} for name, part in found.items()]
 
 
 @needs("aggregates.view")
@@ -104,7 +93,7 @@ def readiness(request: HttpRequest) -> HttpResponse:
                 for unlock in model["unlocks"]
             ],
         }
-        for model in (last_check() or {}).get("models", [])
+        for model in (latest() or {}).get("models", [])
     ]
     return render(request, "quality/readiness.html", _context(request, "readiness", models=models))
 
