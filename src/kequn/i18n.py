@@ -71,8 +71,11 @@ def _shown(value: Any, lang: str) -> Any:
 
 
 def explain(error: KequnError, lang: str = "zh") -> str:
-    """What went wrong and what to do next, in `lang`."""
-    return say(error.code, lang, **error.fields)
+    """What went wrong and what to do next, in `lang`. People count the characters of a rule from 1, programs from 0."""
+    fields = dict(error.fields)
+    if isinstance(fields.get("position"), int):
+        fields["position"] += 1
+    return say(error.code, lang, **fields)
 
 
 def title(titles: object, lang: str = "zh") -> str:
