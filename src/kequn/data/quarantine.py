@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -166,74 +166,55 @@ def write_quarantine(rejects: Rejects, stages: Sequence[tuple[str, Stage]], fold
 
 
 def _gather(rejects: Rejects, table: str, stage: Stage) -> None:
-    con, name = rejects.con, identifier(stage.table)
-    fixed = f"{literal(table)}, "
-    source = literal(stage.source.name)
-    key = (
-        ["order_id"]
-        if stage.owner.name == "flat_orders"
-        else [k for k in stage.owner.key if k in stage.columns]
-    )
+    """Add what was refused of one source: rows by a check of their own, rows by a check over several, rows and cells of the file."""
+    con, name, source = rejects.con, identifier(stage.table), literal(stage.source.name)
+    key = [k for k in ("order_id",) if stage.owner.name == "flat_orders"]
+    key = key or [k for k in stage.owner.key if k in stage.columns]
     keys = f"NULLIF(concat_ws('|', {', '.join('s.' + identifier(k) for k in key)}), '')" if key else "NULL"
     amount = "s.amount" if "amount" in stage.columns else "NULL"
-    file = (
-        "CASE s.__file "
-        + " ".join(f"WHEN {i} THEN {literal(f.name)}" for i, f in enumerate(stage.files))
-        + " END"
-    )
+    file = _choice("s.__file", [file.name for file in stage.files])
     if stage.problems:
-        reason = (
-            "CASE s.__problem "
-            + " ".join(f"WHEN {i} THEN {literal(p.reason)}" for i, p in enumerate(stage.problems))
-            + " END"
-        )
-        column = (
-            "CASE s.__problem "
-            + " ".join(f"WHEN {i} THEN {literal(p.column)}" for i, p in enumerate(stage.problems) if p.column)
-            + " END"
-        )
+        reason = _choice("s.__problem", [problem.reason for problem in stage.problems])
+        column = _choice("s.__problem", [problem.column for problem in stage.problems])
         con.execute(
-            f"INSERT INTO quarantine SELECT {fixed}{keys}, {reason}, {source}, {file}, s.__row, {column}, s.__text, 'row', {amount}"
+            f"INSERT INTO quarantine SELECT {literal(table)}, {keys}, {reason}, {source}, {file}, s.__row, {column}, s.__text, 'row', {amount}"
             f" FROM {name} AS s WHERE s.__problem IS NOT NULL"
         )
     if stage.table in rejects.stages:
         con.execute(
-            f"INSERT INTO quarantine SELECT {fixed}{keys}, r.reason, {source}, {file}, s.__row, r.col, left({_offending(stage)}, {TEXT_LIMIT}), 'row', {amount}"
+            f"INSERT INTO quarantine SELECT {literal(table)}, {keys}, r.reason, {source}, {file}, s.__row, r.col, left({_offending(stage)}, {TEXT_LIMIT}), 'row', {amount}"
             f" FROM {name} AS s JOIN rejects AS r ON r.stage = {literal(stage.table)} AND r.__file = s.__file AND r.__row = s.__row WHERE NOT r.duplicate"
         )
-    loose: list[tuple[object, ...]] = []
+    _append(con, [*_unread_rows(table, stage), *_emptied_cells(table, stage)])
+
+
+def _choice(expression: str, words: Sequence[str | None]) -> str:
+    """The word that stands at the place which `expression` gives; NULL where there is none."""
+    branches = " ".join(f"WHEN {place} THEN {literal(word)}" for place, word in enumerate(words) if word)
+    return f"CASE {expression} {branches} END" if branches else "NULL"
+
+
+def _unread_rows(table: str, stage: Stage) -> Iterator[tuple[Any, ...]]:
     for place, bad in stage.bad_rows:
-        text = bad.text[:TEXT_LIMIT]
-        loose.append(
-            (
-                table,
-                None,
-                f"files.bad.{bad.reason}",
-                stage.source.name,
-                stage.files[place].name,
-                bad.row,
-                None,
-                text,
-                "row",
-                None,
-            )
+        file, text = stage.files[place].name, bad.text[:TEXT_LIMIT]
+        yield (
+            table,
+            None,
+            f"files.bad.{bad.reason}",
+            stage.source.name,
+            file,
+            bad.row,
+            None,
+            text,
+            "row",
+            None,
         )
+
+
+def _emptied_cells(table: str, stage: Stage) -> Iterator[tuple[Any, ...]]:
     for cell in stage.cells:
-        loose.append(
-            (
-                table,
-                cell.key,
-                cell.reason,
-                stage.source.name,
-                stage.files[cell.file].name,
-                cell.row,
-                cell.column,
-                cell.text,
-                "cell",
-                None,
-            )
-        )
-    _append(con, loose)
+        file, source = stage.files[cell.file].name, stage.source.name
+        yield table, cell.key, cell.reason, source, file, cell.row, cell.column, cell.text, "cell", None
 
 
 def _offending(stage: Stage) -> str:
