@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
+from django.test.utils import override_script_prefix
 from django.urls import reverse
 
 import kequn.web
@@ -235,3 +236,34 @@ def test_secrets_are_made_once_readable_by_the_owner_only_and_hidden_from_git(tm
 def test_a_broken_kequn_yaml_does_not_keep_the_workbench_from_starting(tmp_path: Path) -> None:
     (tmp_path / "kequn.yaml").write_text("name: [unclosed")
     assert environment.workspace_facts(tmp_path).currency == "CNY"
+
+
+def test_what_is_drawn_once_carries_the_token_address_and_name_of_each_request(
+    browse: Callable[..., Client],
+) -> None:
+    first, second = browse("viewer", "lin", name="<林>"), browse("viewer", "wu", name="吴")
+    pages = [
+        client.get(path).content.decode()
+        for client in (first, second, first)
+        for path in ("/tasks/?state=open&x=1", "/tasks/")
+    ]
+    assert "&lt;林&gt;" in pages[0] and "<林>" not in pages[0] and "吴" in pages[2] and "林" not in pages[2]
+    assert 'value="/tasks/?state=open&amp;x=1"' in pages[0] and 'value="/tasks/"' in pages[1]
+    tokens = [set(re.findall(r'name="csrfmiddlewaretoken" value="(\w+)"', page)) for page in pages]
+    assert all(len(token) == 1 and len(next(iter(token))) == 64 for token in tokens)
+    assert len(set.union(*tokens)) == len(pages)
+    accepted = first.post("/theme/", {"theme": "dark", "csrfmiddlewaretoken": tokens[-1].pop()})
+    assert accepted.status_code == 302 and 'data-theme="dark"' in first.get("/tasks/").content.decode()
+
+
+def test_kept_words_and_addresses_follow_the_language_and_the_prefix_of_each_request(
+    browse: Callable[..., Client],
+) -> None:
+    client = browse()
+    chinese = client.get("/tasks/").content.decode()
+    english = client.get("/tasks/", headers={"accept-language": "en"}).content.decode()
+    assert "跳到主要内容" in chinese and "跳到主要内容" not in english
+    with override_script_prefix("/kequn/"):
+        moved = client.get("/tasks/").content.decode()
+    assert 'href="/kequn/customers/"' in moved and 'href="/customers/"' not in moved
+    assert 'href="/customers/"' in client.get("/tasks/").content.decode()

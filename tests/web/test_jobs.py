@@ -164,6 +164,7 @@ def test_the_bell_counts_failures_until_the_page_is_opened(browse: Callable[...,
     Job.objects.create(kind="try", created_by=client.user, state=State.FAILED, finished_at=timezone.now())
     assert lifecycle.unseen(client.user) == 1
     client.get("/tasks/")
+    client.user.refresh_from_db()
     assert lifecycle.unseen(client.user) == 0
 
 

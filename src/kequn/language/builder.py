@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 
 from sqlglot import exp
 
@@ -182,6 +183,7 @@ def _subject(name: str) -> exp.Expr:
     return exp.column(exp.to_identifier(name, quoted=not _bare(name)))
 
 
+@lru_cache(4096)
 def _bare(name: str) -> bool:
     """Whether the name can stand without quotes."""
     if not re.fullmatch(r"[a-z_][a-z0-9_]*", name):
@@ -271,27 +273,27 @@ def _row(node: exp.Expr, catalog: Catalog) -> Clause | None:
     name = _name(subject, catalog) if isinstance(subject, exp.Expr) else None
     if name is None:
         return None
+    said = _named(node, subject, name)
     for operator in OPERATORS[kind_of(name, catalog) or "text"]:
         clause = Clause(name, operator, _values(core, operator))
-        if clause == _tidy(clause, catalog) and _same(clause, node, subject):
+        if clause == _tidy(clause, catalog) and _sql(_clause(clause)) == said:
             return clause
     return None
 
 
-def _same(clause: Clause, node: exp.Expr, subject: exp.Expr | None) -> bool:
-    """Whether the row says what the node says, names aside (a column may be written by its title)."""
-    written = _sql(_clause(clause))
+def _named(node: exp.Expr, subject: exp.Expr | None, name: str) -> str:
+    """The text of the node without parentheses, its subject called `name` (a column may be written by its title)."""
     named = node.copy()
     for found in [named, *named.walk()]:
         if subject is not None and found == subject:
             if found is named:
-                named = _subject(clause.column)
+                named = _subject(name)
             else:
-                found.replace(_subject(clause.column))
+                found.replace(_subject(name))
             break
     for paren in list(named.find_all(exp.Paren)):
         paren.replace(paren.this)
-    return written == _sql(named)
+    return _sql(named)
 
 
 def _name(subject: exp.Expr, catalog: Catalog) -> str | None:

@@ -86,6 +86,7 @@ TEMPLATES = [
                 "django.templatetags.i18n",
                 "django.templatetags.static",
                 "kequn.web.ui.templatetags.kequn",
+                "kequn.web.ui.templatetags.steady",
             ],
         },
     }

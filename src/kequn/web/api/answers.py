@@ -15,6 +15,7 @@ from kequn.web.api.access import personal_columns, plain_row, scoped, sees_every
 from kequn.web.api.failures import ApiError
 from kequn.web.contacts import contacts_of
 from kequn.web.jobs.models import Job
+from kequn.web.published import remembered, said
 
 
 def jsonable(value: Any) -> Any:
@@ -45,7 +46,7 @@ def card(request: HttpRequest, customer_id: str, in_clear: bool) -> Any:
     reader = request.snapshot  # type: ignore[attr-defined]
     found = customer_card(reader.connection, customer_id, reader.tables)
     found["profile"] |= contacts_of(reader, [customer_id]).get(customer_id, {})
-    personal = personal_columns(reader.manifest.model_dump(mode="json"))
+    personal = personal_columns(said(reader))
     found["profile"] = plain_row(found["profile"], personal, in_clear)
     if not sees_everyone(request):
         for row in found["segments"]:  # sizes of whole segments say something of other people's customers
@@ -57,7 +58,7 @@ def card(request: HttpRequest, customer_id: str, in_clear: bool) -> Any:
 def schemes(request: HttpRequest) -> Any:
     """The schemes of the published run."""
     reader = request.snapshot  # type: ignore[attr-defined]
-    declared = reader.manifest.model_dump(mode="json").get("schemes", {})
+    declared = said(reader).get("schemes", {})
     names: dict[str, list[str]] = {}
     for row in scheme_overview(reader.connection):
         names.setdefault(row["scheme"], []).append(row["segment"])
@@ -71,9 +72,10 @@ def schemes(request: HttpRequest) -> Any:
 def segments(request: HttpRequest, scheme: str) -> Any:
     """The segments of a scheme; within a narrow scope only titles and the owner's own counts."""
     reader = request.snapshot  # type: ignore[attr-defined]
-    found = scheme_overview(reader.connection, scheme)
     if sees_everyone(request):
-        return jsonable(found)
+        whole = lambda: jsonable(scheme_overview(reader.connection, scheme))  # noqa: E731
+        return remembered(reader, f"api-segments:{scheme}", whole)
+    found = scheme_overview(reader.connection, scheme)
     where, values = scoped(request)
     counts = {
         row["segment"]: row["customers"]

@@ -16,6 +16,7 @@ from kequn.web.api.access import personal_columns, plain_row, scoped
 from kequn.web.api.answers import jsonable
 from kequn.web.audit.record import record
 from kequn.web.contacts import shown_columns
+from kequn.web.published import said
 from kequn.web.ui.spreadsheet import safe_cell
 
 BATCH = 2_000
@@ -39,7 +40,7 @@ def page(
     check_segment(reader.connection, scheme, segment)
     where, values = scoped(request)
     rows = reader.dicts(f"{_query(where)} LIMIT ?", [*values, scheme, segment, after, limit + 1])
-    personal = personal_columns(reader.manifest.model_dump(mode="json"))
+    personal = personal_columns(said(reader))
     shown = [jsonable(plain_row(row, personal, in_clear=False)) for row in rows[:limit]]
     if not after:
         record(
@@ -54,7 +55,7 @@ def stream(
     """All members as CSV or JSON lines. Raises SnapshotError at once for an unknown segment, before anything is sent."""
     reader = request.snapshot  # type: ignore[attr-defined]
     check_segment(reader.connection, scheme, segment)
-    manifest = reader.manifest.model_dump(mode="json")
+    manifest = said(reader)
     where, values = scoped(request)
     cursor = reader.connection.cursor()
     cursor.execute("SET search_path = 'serving.main,memory.main'")

@@ -15,21 +15,21 @@ from kequn.snapshot import Snapshot
 from kequn.web.accounts.scope import scope_of
 from kequn.web.api.access import scoped
 from kequn.web.api.failures import ApiError
+from kequn.web.published import said
 from kequn.web.serving import Condition, taking_turns
 from kequn.workspace import Workspace
 
 
 def validated(request: HttpRequest, text: str) -> dict[str, Any]:
     """Raises RuleError, which names the place."""
-    manifest = request.snapshot.manifest.model_dump(mode="json")  # type: ignore[attr-defined]
-    rule = rule_of(manifest, text)
+    rule = rule_of(said(request.snapshot), text)  # type: ignore[attr-defined]
     return {"rule": rule.canonical, "columns": sorted(rule.columns), "schemes": sorted(rule.schemes)}
 
 
 def counted(request: HttpRequest, text: str) -> dict[str, Any]:
     """The same count as `kequn count`, cached by snapshot, rule and scope; scans take turns."""
     reader = request.snapshot  # type: ignore[attr-defined]
-    manifest = reader.manifest.model_dump(mode="json")
+    manifest = said(reader)
     scope = scope_of(request.user)
     rule = rule_of(manifest, text)
     key = Condition("", rule.canonical).key(reader.version, scope) + ":api"

@@ -18,6 +18,7 @@ from kequn.web.api.access import EXPORTS_PER_HOUR, Key, need, scope, unmask
 from kequn.web.api.failures import ApiError, register
 from kequn.web.jobs import lifecycle
 from kequn.web.jobs.models import Job
+from kequn.web.published import said
 from kequn.web.serving import serving
 from kequn.web.throttle import within
 
@@ -140,8 +141,7 @@ def drivers(request: HttpRequest, customer_id: Path[Name], lang: Literal["zh", "
 
     answers.find(request, customer_id)
     reader = request.snapshot  # type: ignore[attr-defined]
-    manifest = reader.manifest.model_dump(mode="json")
-    return answers.jsonable(what_moved(reader.connection, reader.folder, manifest, customer_id, lang))
+    return answers.jsonable(what_moved(reader.connection, reader.folder, said(reader), customer_id, lang))
 
 
 def _no_nul_or_none(text: str | None) -> str | None:

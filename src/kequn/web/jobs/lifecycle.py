@@ -12,7 +12,6 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db import close_old_connections, transaction
-from django.db.models import F
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -155,9 +154,7 @@ def requeue_waiting() -> int:
 
 def unseen(user: Any) -> int:
     """How many of this person's jobs failed since they last looked at the tasks page."""
-    return Job.objects.filter(
-        created_by=user, state=State.FAILED, finished_at__gt=F("created_by__tasks_seen_at")
-    ).count()
+    return Job.objects.filter(created_by=user, state=State.FAILED, finished_at__gt=user.tasks_seen_at).count()
 
 
 def visible_to(user: Any) -> Any:

@@ -29,6 +29,12 @@ NAMED = ("name", "company")
 READ = frozenset({*SHOWN_FIRST, *MEASURED, *NAMED})
 """Columns of the profile that the card shows: planning a query over all of them takes longer than running it."""
 OFFERS = 3
+OF_ORDERS = ("order_id", "ordered_at", "amount", "channel", "lines", "main_product", "main_category")
+
+
+def shown_of_orders(reader: Reader) -> tuple[str, ...]:
+    """The columns of `orders` that the card reads, those that the run has."""
+    return tuple(name for name in OF_ORDERS if name in reader.columns("orders"))
 
 
 def headline(profile: Mapping[str, Any]) -> str:

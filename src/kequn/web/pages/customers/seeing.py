@@ -7,17 +7,20 @@ from typing import Any
 
 from django.http import Http404, HttpRequest
 
-from kequn.web.accounts.scope import Customer
+from kequn.web.accounts.scope import Customer, scope_of
 from kequn.web.serving import Reader
 
 
 def seen_row(
     request: HttpRequest, customer_id: str, wanted: Collection[str] = ()
 ) -> tuple[Customer, dict[str, Any]]:
-    """The customer with the wanted columns of the profile, when this person may see them; 404 otherwise, so that ids tell nothing."""
+    """The customer with the wanted columns of the profile, when this person may see them; 404 otherwise, so that ids tell nothing.
+
+    `Customer.segments` holds those of the wanted columns `seg_…` and of the schemes in which this person owns a segment.
+    """
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
-    there = reader.columns("profile")
-    read = [name for name in there if name in wanted or name == "account_manager" or name.startswith("seg_")]
+    needed = {*wanted, "account_manager", *(f"seg_{scheme}" for scheme, _ in scope_of(request.user).segments)}  # type: ignore[arg-type]
+    read = [name for name in reader.columns("profile") if name in needed]
     listed = ", ".join('"{}"'.format(name.replace('"', '""')) for name in ("customer_id", *read))
     row = reader.one(f"SELECT {listed} FROM profile WHERE customer_id = ?", [customer_id])
     if row is None:

@@ -21,7 +21,7 @@ def shown(request: HttpRequest, customer: Customer, wrong: str = "") -> dict[str
     mine = changing.tags_of(customer.customer_id)
     may = request.user.has_perm("customers.tag", customer)  # type: ignore[union-attr]
     titles = {tag.title for tag in mine}
-    known = [title for title in changing.all_titles() if title not in titles] if may else []
+    known = [title for title in changing.suggested() if title not in titles] if may else []
     return {"id": customer.customer_id, "tags": mine, "may_tag": may, "known_tags": known, "tag_wrong": wrong}
 
 

@@ -60,7 +60,7 @@ def _inline(rule: Rule, manifest: Mapping[str, Any]) -> exp.Expr:
 
 def estimated(reader: Reader, rule: Rule, scope: Scope) -> Count | None:
     """The number at once: known exactly, or from the 2 % sample; None when only counting tells."""
-    known = serving.known_count(reader, condition(reader, rule), scope)
+    known = serving.known_count(reader, Condition("", rule.canonical), scope)
     if known is not None or serving.SAMPLE not in reader.tables:
         return known
     return serving.estimate(reader, condition(reader, rule, serving.SAMPLE), scope)

@@ -15,7 +15,6 @@ from django.utils.translation import gettext as _
 from django.views.decorators.http import require_POST, require_safe
 
 from kequn.web import navigation
-from kequn.web.accounts.models import User
 from kequn.web.audit.record import record
 from kequn.web.jobs import lifecycle
 from kequn.web.jobs.context import result_folder
@@ -40,7 +39,8 @@ def index(request: HttpRequest) -> HttpResponse:
         jobs = jobs.filter(state__in=FILTERS[wanted])
     page = Paginator(jobs, PER_PAGE).get_page(request.GET.get("page"))
     seen_until = request.user.tasks_seen_at
-    User.objects.filter(pk=request.user.pk).update(tasks_seen_at=timezone.now())
+    request.user.tasks_seen_at = timezone.now()
+    request.user.save(update_fields=["tasks_seen_at"])
     names = {"": _("全部"), "open": _("进行中"), "failed": _("失败"), "done": _("已结束")}
     tabs = [
         (f"{reverse('tasks:index')}{f'?state={key}' if key else ''}", name, key == wanted)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import secrets
 from functools import cache
 from typing import Any
 
@@ -16,10 +17,13 @@ from django.utils.translation import get_language, gettext
 from kequn.i18n import say
 from kequn.web.environment import workspace_facts
 from kequn.web.ui import numbers
+from kequn.web.ui.templatetags.steady import at_root
 
 register = template.Library()
-SIDEBARS_KEPT = 500
-_sidebars: dict[tuple[Any, ...], SafeString] = {}
+DRAWINGS_KEPT = 500
+_drawn: dict[tuple[Any, ...], SafeString] = {}
+TOKEN, ADDRESS = secrets.token_hex(16), secrets.token_hex(16)
+"""What stands in a kept drawing for the form's token and the address of the page; nobody can guess and write it."""
 ICONS = settings.BASE / "static/vendor/tabler-icons"
 
 register.filter("number", numbers.number)
@@ -83,12 +87,32 @@ def sidebar(context: Any) -> SafeString:
     """The sidebar, drawn once per process for all who see the same: its thirty links cost a fifth of a page."""
     shown = {name: context.get(name) for name in ("sections", "here", "failed_jobs", "workspace")}
     pages = tuple(page.name for section in shown["sections"] or () for page in section.pages)
-    key = (get_language(), pages, shown["here"], shown["failed_jobs"], shown["workspace"].key)
-    if key not in _sidebars:
-        if len(_sidebars) >= SIDEBARS_KEPT:
-            _sidebars.clear()
-        _sidebars[key] = render_to_string("shell/sidebar.html", shown)
-    return _sidebars[key]
+    return _once(
+        "shell/sidebar.html", shown, (pages, shown["here"], shown["failed_jobs"], shown["workspace"].key)
+    )
+
+
+@register.simple_tag(takes_context=True)
+def topbar(context: Any) -> SafeString:
+    """The bar above the page, drawn once for a person and run; the form's token and the address are filled in."""
+    user, request = context["user"], context["request"]
+    shown = {name: context.get(name) for name in ("published_run", "published_day", "failed_jobs", "theme")}
+    filled = {"user": user, "csrf_token": TOKEN, "request": {"get_full_path": ADDRESS}}
+    kept = _once("shell/topbar.html", {**shown, **filled}, (user.pk, str(user), user.role, *shown.values()))
+    address = escape(request.get_full_path())
+    return mark_safe(kept.replace(TOKEN, str(context["csrf_token"])).replace(ADDRESS, address))
+
+
+def _once(name: str, shown: dict[str, Any], key: tuple[Any, ...]) -> SafeString:
+    """The template with `shown`, drawn once per process, language and `key`."""
+    if not at_root():
+        return render_to_string(name, shown)
+    key = (name, get_language(), *key)
+    if key not in _drawn:
+        if len(_drawn) >= DRAWINGS_KEPT:
+            _drawn.clear()
+        _drawn[key] = render_to_string(name, shown)
+    return _drawn[key]
 
 
 @register.simple_tag
