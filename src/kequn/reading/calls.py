@@ -32,7 +32,7 @@ def call_rows(
 
     Raises SnapshotError for an unknown segment, DataError and ModelError from the call list itself.
     """
-    from kequn.act.call_list import CallRequest, CallTables, Playbooks, call_list
+    from kequn.act import CallRequest, CallTables, Playbooks, call_list
     from kequn.act.outcomes import FILE
 
     manifest = snapshot.manifest.model_dump(mode="json")
@@ -60,7 +60,7 @@ def call_rows(
 
 def write_calls(answer: dict[str, Any], file: Path, lang: str) -> int:
     """The list as `.csv`, `.xlsx` or `.parquet`, with empty columns for what comes of each call; returns the rows."""
-    from kequn.act.call_list import call_titles
+    from kequn.act import call_titles
     from kequn.act.export import write_rows
 
     titles = call_titles(lang)
