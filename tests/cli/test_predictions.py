@@ -137,3 +137,17 @@ def test_an_attribute_that_the_data_lack_is_a_warning_and_the_run_goes_on(shop: 
     manifest = json.loads(next(iter(sorted(shop.glob("snapshots/2*/manifest.json"))[-1:])).read_text("utf-8"))
     assert {"code": "pipeline.covariate_unavailable", "name": "education"} in manifest["warnings"]
     assert cards(shop)["bg_nbd_covariates"]["published"]
+
+
+def test_a_workspace_without_orders_is_told_why_there_are_no_predictions(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/people.csv").write_text("customer_id,tier\na,一线\nb,二线\n", encoding="utf-8")
+    (tmp_path / "kequn.yaml").write_text("name: people\n", encoding="utf-8")
+    (tmp_path / "sources.yaml").write_text(
+        "customers:\n- {name: crm, files: [data/people.csv], columns: {customer_id: customer_id, city_tier: tier}}\n",
+        encoding="utf-8",
+    )
+    kequn("run", "-w", str(tmp_path))
+    assert "这次运行没有预测" in kequn("predictions", "-w", str(tmp_path))
+    assert "This run has no predictions" in kequn("predictions", "-w", str(tmp_path), "--lang", "en")
+    assert kequn("predictions", "-w", str(tmp_path), "--json").strip() == "[]"

@@ -323,6 +323,8 @@ def predictions(folder: WorkspaceOption = HERE, lang: LangOption = None, as_json
     if as_json:
         print_json(models)
         return
+    if not models:
+        print_line(say("report.no_predictions", lang))
     for card in models:
         for line in [
             *_model_lines(card, manifest.get("minor_unit_digits", 2), lang),
@@ -369,8 +371,10 @@ def _model_lines(card: dict[str, Any], digits: int, lang: str) -> list[str]:
     if card.get("fitted_on"):
         head.append(say("summary.fitted", lang, day=card["fitted_on"]))
     quality, baseline = card.get("quality") or {}, card.get("baseline") or {}
+    from kequn.reading.model_cards import short
+
     shown = [
-        say("summary.against", lang, measure=_cut(say(f"report.measure.{name}", lang)), found=_figure(name, quality[name], digits),
+        say("summary.against", lang, measure=short(say(f"report.measure.{name}", lang)), found=_figure(name, quality[name], digits),
             baseline=_figure(name, baseline.get(name), digits))
         for name in MEASURES
         if isinstance(quality.get(name), float)
@@ -404,13 +408,9 @@ def _with_error(effect: dict[str, Any]) -> str:
 
 def _short(name: str, lang: str) -> str:
     from kequn.reading.forecast import model_title
+    from kequn.reading.model_cards import short
 
-    return _cut(model_title(name, lang))
-
-
-def _cut(text: str) -> str:
-    """A title without what it says in brackets."""
-    return text.split("（")[0].split(" (")[0]
+    return short(model_title(name, lang))
 
 
 def _figure(name: str, value: Any, digits: int) -> str:

@@ -26,12 +26,21 @@ def note_text(manifest: Mapping[str, Any], note: Mapping[str, Any], lang: str) -
     if "used" in fields:
         fields["used"] = titled(manifest, str(fields["used"]), lang)
     if "others" in fields:
-        fields["others"] = SEPARATOR[lang].join(model_title(name, lang) for name in fields["others"])
+        fields["others"] = SEPARATOR[lang].join(short(model_title(name, lang)) for name in fields["others"])
     if "value" in fields:
         fields["value"] = _value(manifest, str(fields.get("column")), fields["value"], lang)
     if "column" in fields:
         fields["column"] = column_title(manifest, str(fields["column"]), lang)
     return say(code, lang, **{name: _grouped(value) for name, value in fields.items()})
+
+
+def short(title: str) -> str:
+    """A title without what it says in brackets.
+
+    >>> short("Pareto/NBD (may leave at any time)")
+    'Pareto/NBD'
+    """
+    return title.split("（")[0].split(" (")[0]
 
 
 def titled(manifest: Mapping[str, Any], name: str, lang: str) -> str:
@@ -76,4 +85,4 @@ def _grouped(value: Any) -> Any:
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else value
 
 
-__all__ = ["coefficients", "note_text", "titled"]
+__all__ = ["coefficients", "note_text", "short", "titled"]

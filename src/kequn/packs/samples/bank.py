@@ -62,7 +62,7 @@ class Branch:
         world = self.world
         score = min(850.0, max(420.0, world.random.gauss(665, 75)))
         assets = person.income * world.between(0.2, 3.0) * person.zest * (2.5 if firm else 1.0)
-        drift = world.weighted(((1.0, 60), (1.03, 18), (0.94, 12), (1.07, 5), (0.86, 5)))
+        drift = world.weighted(((1.0, 46), (1.045, 18), (0.93, 16), (1.08, 10), (0.86, 10)))
         assessed, complete, backed = world.chance(0.78), world.chance(0.65), world.chance(0.3)
         risk = world.pick(("R1", "R2", "R3", "R4")) if assessed else ""
         known = not world.chance(0.05)

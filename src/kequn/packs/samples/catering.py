@@ -17,6 +17,7 @@ MENU = [
     ("F05", "宫保鸡丁", "热菜", 46), ("F06", "时蔬小炒", "热菜", 28), ("F07", "口水鸡", "凉菜", 34), ("F08", "拍黄瓜", "凉菜", 16),
     ("F09", "桂花酒酿", "甜品", 18), ("F10", "酸梅汤", "饮品", 12), ("F11", "烤串拼盘", "夜宵", 58), ("F12", "小龙虾", "夜宵", 128),
 ]  # fmt: skip
+CHANNELS = (("门店", 50), ("微信小程序", 28), ("美团", 22))
 STORES = ("人民路店", "大学城店", "万达店", "火车站店")
 CENTRE = (30.66, 104.07)
 SPOTS = ((30.657, 104.071), (30.556, 103.997), (30.691, 104.028), (30.697, 104.073))
@@ -49,8 +50,9 @@ class Chain:
         first = max(person.since, START)
         last = END if mood > 0.3 or world.chance(0.3) else world.day(first, END)
         store = world.pick(STORES)
+        usual = world.weighted(CHANNELS)
         for _ in range(1 + world.count(min(30.0, 8 * person.zest))):
-            self._visit(person, habit, world.day(first, last), store)
+            self._visit(person, habit, world.day(first, last), store, usual)
         if world.chance(0.6):
             day = world.day(max(first, END - timedelta(days=300)), END - timedelta(days=1))
             self.answers.extend(
@@ -73,7 +75,7 @@ class Chain:
                 )
             )
 
-    def _visit(self, person: Person, habit: str, day: date, store: str) -> None:
+    def _visit(self, person: Person, habit: str, day: date, store: str, usual: str) -> None:
         world, number, listed = self.world, f"R{len(self.orders) + 1:05d}", 0
         kept = world.chance(0.8)
         if habit == "weekend" and kept:
@@ -89,7 +91,7 @@ class Chain:
             listed += dish[3]
             self.lines.append((number, line, dish[0], 1, dish[3]))
         discount = listed // 10 if world.chance(0.3) else 0
-        channel = world.weighted((("门店", 60), ("微信小程序", 25), ("美团", 15)))
+        channel = usual if world.chance(0.75) else world.weighted(CHANNELS)
         moment = datetime(day.year, day.month, day.day, hour, int(world.between(0, 60)))
         self.orders.append(
             (

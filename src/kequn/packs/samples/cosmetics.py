@@ -21,6 +21,7 @@ STEPS = {
 }
 EFFECTS = ("保湿", "控油", "舒敏", "抗老", "美白")
 ITEMS = {"保湿": "dry", "控油": "oily", "舒敏": "sensitive", "抗老": "ageing"}
+CHANNELS = (("天猫", 36), ("抖音", 24), ("微信小程序", 22), ("门店", 18))
 LINES = ("草本", "实验室")
 LAUNCHES = {f"Q{10 * step + 10:03d}": date(2025, 7, 10) + timedelta(days=20 * step) for step in range(6)}
 Product = tuple[str, str, str, str, str, int]
@@ -63,11 +64,13 @@ class Brand:
         )
         line = world.pick(LINES)
         steps = [step for step in STEPS if world.chance(0.45)] or ["面霜"]
+        usual = world.weighted(CHANNELS)
+        curious = world.weighted(((0.0, 35), (0.15, 45), (0.5, 20)))
         first = max(person.since, START)
         day, gap = first + timedelta(days=int(world.between(0, 60))), world.between(35, 130)
         last = END if world.chance(0.65) else world.day(first, END)
         while day < last and world.chance(0.97):
-            self._order(person, day, need, line, steps)
+            self._order(person, day, need, line, steps, (curious, usual))
             day += timedelta(days=max(7, int(gap * world.between(0.7, 1.4))))
         if world.chance(0.55):
             moment = world.moment(world.day(first, END - timedelta(days=1)))
@@ -76,22 +79,27 @@ class Brand:
                     level = world.pick((4, 5, 5)) if effect == need else world.pick((1, 1, 2, 3))
                     self.answers.append((person.id, "skin", f"{item}{number}", moment, level, ""))
 
-    def _order(self, person: Person, day: date, need: str, line: str, steps: list[str]) -> None:
+    def _order(
+        self, person: Person, day: date, need: str, line: str, steps: list[str], habit: tuple[float, str]
+    ) -> None:
         world, number, listed = self.world, f"D{len(self.orders) + 1:05d}", 0
-        sale = is_big_sale(day)
+        sale, (curious, usual) = is_big_sale(day), habit
         for place in range(1, 2 + world.count(0.8 + sale)):
             step = world.pick(steps)
             effect = need if world.chance(0.8) else world.pick(EFFECTS)
             wanted = line if world.chance(0.8) else world.pick(LINES)
             item = next(good for good in self.goods if good[2:5] == (step, effect, wanted))
-            if LAUNCHES.get(item[0], START) > day:
+            new = [good for good in self.goods if START < LAUNCHES.get(good[0], START) <= day]
+            if new and world.chance(curious):
+                item = world.pick(new)
+            elif LAUNCHES.get(item[0], START) > day:
                 item = self.goods[0]
             quantity = 1 + world.count(0.3)
             listed += item[5] * quantity
             self.lines.append((number, place, item[0], quantity, item[5], item[5] * quantity))
         coupon = "会员券" if sale or world.chance(0.2) else ""
         discount = listed * (20 if sale else 10) // 100 if coupon else 0
-        channel = world.weighted((("天猫", 40), ("抖音", 25), ("微信小程序", 20), ("门店", 15)))
+        channel = usual if world.chance(0.7) else world.weighted(CHANNELS)
         self.orders.append(
             (
                 number,
@@ -100,7 +108,7 @@ class Brand:
                 listed - discount,
                 listed,
                 discount,
-                listed * 35 // 100,
+                listed * world.pick((35, 45, 60, 75)) // 100,
                 coupon,
                 channel,
             )

@@ -13,6 +13,7 @@ from kequn.profile.questionnaire import shipped
 
 CUSTOMERS = 320
 CHANNELS = (("天猫", 36), ("微信小程序", 26), ("抖音", 20), ("门店", 18))
+SCREENS = ((("手机", "App"), 42), (("手机", "小程序"), 33), (("电脑", "网页"), 25))
 CATEGORIES = {
     "粮油调味": ("禾田", "老灶头", ("东北大米 5kg", "压榨花生油", "头道酱油", "有机小米"), (25, 120)),
     "零食坚果": ("松果铺", "咔滋", ("每日坚果", "海苔脆", "牛肉干", "芒果干"), (18, 90)),
@@ -22,6 +23,15 @@ CATEGORIES = {
     "服饰": ("素间", "北辰", ("羊毛围巾", "纯棉 T 恤", "轻薄羽绒服", "家居服"), (59, 599)),
     "母婴": ("小芽", "暖贝", ("婴儿湿巾", "儿童雨衣", "辅食米粉", "积木"), (29, 259)),
 }
+ATTITUDES = {
+    "hunter": {"price_conscious": 0.9, "quality_seeking": 0.3, "novelty_seeking": 0.5, "family_centred": 0.5,
+               "health_conscious": 0.3, "social_sharing": 0.65, "recommend": 0.4, "satisfaction": 0.45},
+    "family": {"price_conscious": 0.55, "quality_seeking": 0.75, "novelty_seeking": 0.25, "family_centred": 0.92,
+               "health_conscious": 0.8, "social_sharing": 0.3, "recommend": 0.8, "satisfaction": 0.8},
+    "single": {"price_conscious": 0.3, "quality_seeking": 0.65, "novelty_seeking": 0.85, "family_centred": 0.2,
+               "health_conscious": 0.5, "social_sharing": 0.75, "recommend": 0.65, "satisfaction": 0.7},
+}  # fmt: skip
+"""How three kinds of customers lean in the questionnaires: shares of each scale."""
 LAUNCHED = {f"P{4 * step + 4:03d}": date(2025, 7, 8) + timedelta(days=6 * step) for step in range(14)}
 """Products that came to market in the last half year: who buys them first is an innovator."""
 Product = tuple[str, str, str, str, int, int]
@@ -52,7 +62,7 @@ class Shop:
     """Draws orders, events and contacts for one customer after the other."""
 
     def __init__(self) -> None:
-        self.world = World(20260101)
+        self.world = World(20260102)
         self.goods = products()
         self.orders: list[tuple[Any, ...]] = []
         self.lines: list[tuple[Any, ...]] = []
@@ -64,7 +74,7 @@ class Shop:
         """All that one customer does in the two years."""
         world = self.world
         style = world.weighted(
-            (("everyday", 45), ("hunter", 20), ("holiday", 13), ("gift", 7), ("browser", 15))
+            (("everyday", 38), ("hunter", 20), ("holiday", 20), ("gift", 7), ("browser", 15))
         )
         first = max(person.since, START)
         last = END if world.chance(0.62) else world.day(first, END)
@@ -75,13 +85,11 @@ class Shop:
         )
         for _ in range(world.count(mean) + (style != "browser" and world.chance(0.7))):
             self._order(person, self._day(style, first, last), style, taste, channel)
+        usual = world.weighted(SCREENS)
         for _ in range(world.count(10)):
-            self._look(person, world.day(first, END), taste)
+            self._look(person, world.day(first, END), taste, usual)
         if world.chance(0.5):
-            leaning = {
-                "price_conscious": 0.85 if style == "hunter" else 0.4,
-                "family_centred": 0.9 if person.children else 0.35,
-            }
+            leaning = ATTITUDES["hunter" if style == "hunter" else "family" if person.children else "single"]
             for name in ("lifestyle", "satisfaction"):
                 self.answers.extend(
                     answers(world, shipped()[name], person.id, world.day(first, END), leaning)
@@ -188,13 +196,13 @@ class Shop:
             )
         )
 
-    def _look(self, person: Person, day: date, taste: list[tuple[Product, float]]) -> None:
+    def _look(
+        self, person: Person, day: date, taste: list[tuple[Product, float]], usual: tuple[str, str]
+    ) -> None:
         world = self.world
         item = world.weighted(taste)
         kind = world.weighted((("浏览", 62), ("加购", 16), ("收藏", 8), ("搜索", 14)))
-        device, platform = world.weighted(
-            ((("手机", "App"), 45), (("手机", "小程序"), 35), (("电脑", "网页"), 20))
-        )
+        device, platform = usual if world.chance(0.75) else world.weighted(SCREENS)
         moment: datetime = world.moment(day)
         self.events.append(
             (

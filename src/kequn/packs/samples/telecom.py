@@ -45,7 +45,7 @@ class Carrier:
         for extra in EXTRAS:
             if world.chance(0.3):
                 self.holdings.append((person.id, extra[0], world.day(person.since, END), "", extra[3]))
-        mood = world.weighted(((0.3, 70), (2.0, 20), (5.0, 10)))
+        mood = world.weighted(((0.3, 52), (2.5, 30), (6.0, 18)))
         for _ in range(world.count(mood)):
             kind = world.weighted((("咨询", 55), ("投诉", 25), ("报障", 20)))
             day = world.day(max(person.since, date(2025, 4, 1)), END - timedelta(days=1))
@@ -74,7 +74,7 @@ class Carrier:
         world = self.world
         level = fee * world.between(0.3, 0.9)
         shift = world.weighted(((1.0, 66), (0.7, 18), (1.25, 16)))
-        habit = world.weighted(((0.0, 72), (0.12, 18), (0.4, 10)))
+        habit = world.weighted(((0.0, 56), (0.2, 26), (0.45, 18)))
         owes = habit > 0.3 and world.chance(0.5)
         for month in MONTHS:
             if month < person.since:

@@ -9,6 +9,7 @@ from django.shortcuts import render
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_safe
 
+from kequn.reading.model_cards import short
 from kequn.web.accounts.permissions import needs
 from kequn.web.accounts.scope import scope_of
 from kequn.web.published import chosen_scheme, language, remembered, said, schemes
@@ -48,7 +49,7 @@ def _card(place: int, card: dict[str, Any]) -> dict[str, Any]:
     gate = card["gate"]
     return {
         "id": f"model-{place}", "title": _words(card["model"]), "published": card["published"], "used": _words(card["used"]),
-        "ok": gate["ok"], "gate": _words(gate["text"]), "window": card["window"], "judged": card["judged"], "rival": _words(card["rival"]).split("（")[0].split(" (")[0],
+        "ok": gate["ok"], "gate": _words(gate["text"]), "window": card["window"], "judged": card["judged"], "rival": short(_words(card["rival"])),
         "measures": [
             {"name": _words(one["name"]), "model": _measure(one["kind"], one["model"]), "baseline": _measure(one["kind"], one["baseline"]), "better": one["better"]}
             for one in card["measures"]
