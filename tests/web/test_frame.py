@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 from collections.abc import Callable
 from importlib import import_module
@@ -9,13 +10,15 @@ from pathlib import Path
 
 import pytest
 from django.core.files.uploadedfile import SimpleUploadedFile
-from django.test import Client
+from django.http import StreamingHttpResponse
+from django.test import Client, RequestFactory
 from django.test.utils import override_script_prefix
 from django.urls import reverse
 
 import kequn.web
 from kequn.errors import ConfigError
 from kequn.web import environment, navigation
+from kequn.web.middleware import Compressed
 from kequn.web.ui import lookup
 
 ROOT = Path(kequn.web.__file__).parent
@@ -267,3 +270,12 @@ def test_kept_words_and_addresses_follow_the_language_and_the_prefix_of_each_req
         moved = client.get("/tasks/").content.decode()
     assert 'href="/kequn/customers/"' in moved and 'href="/customers/"' not in moved
     assert 'href="/customers/"' in client.get("/tasks/").content.decode()
+
+
+def test_pages_go_out_compressed_and_streamed_lists_as_they_are(browse: Callable[..., Client]) -> None:
+    client, zipped = browse(), {"accept-encoding": "gzip"}
+    page = client.get("/tasks/", headers=zipped)
+    assert page["Content-Encoding"] == "gzip" and "Accept-Encoding" in page["Vary"]
+    assert "</html>" in gzip.decompress(page.content).decode() and len(page.content) < 15_000
+    listed = Compressed(lambda request: StreamingHttpResponse(["x" * 9_000]))
+    assert "Content-Encoding" not in listed(RequestFactory().get("/", headers=zipped))

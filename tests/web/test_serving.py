@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import duckdb
 import pytest
+from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.test import RequestFactory
@@ -18,7 +20,7 @@ from tests.web.published import publish
 from kequn.errors import KequnError, SnapshotError
 from kequn.web import middleware, serving
 from kequn.web.accounts.scope import EVERYONE, NOBODY, Scope
-from kequn.web.serving import Busy, Condition, NoSnapshot, Serving
+from kequn.web.serving import Busy, Condition, NoSnapshot, Serving, clear_spill, spill_folder
 
 RECENT = Condition("recency_days < ?", "recency_days < 10", (10,))
 
@@ -261,3 +263,16 @@ def test_errors_become_clear_answers_in_the_form_that_was_asked_for(
         answer = middleware.errors(lambda r: HttpResponse()).process_exception(request, error)
     body = json.loads(answer.content)["message"] if accept == "application/json" else answer.content.decode()
     assert answer.status_code == status and told in body
+
+
+def test_what_exceeds_memory_is_put_aside_and_cleared_away(here: Serving, tmp_path: Path) -> None:
+    with here.pin() as reader:
+        folder = Path(reader.value("SELECT current_setting('temp_directory')"))
+        assert folder.is_dir() and folder.parent == spill_folder(settings.PRIVATE)
+    here.close()
+    assert not folder.exists()
+    gone, here = (spill_folder(tmp_path) / f"{pid}-x" for pid in (2**30, os.getpid()))
+    for one in (gone, here):
+        one.mkdir()
+    clear_spill(tmp_path)
+    assert not gone.exists() and here.exists()

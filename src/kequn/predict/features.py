@@ -227,10 +227,13 @@ def as_float(column: Any) -> Array:
         return whole
     if pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.int8())
-    array = pc.cast(column, pa.float64(), safe=False)
+    array = pc.fill_null(pc.cast(column, pa.float64(), safe=False), np.nan)
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
-    values = np.array(array.to_numpy(zero_copy_only=False), dtype=np.float64)
+    if not len(array):
+        return np.empty(0)
+    # the buffer as it is: Arrow's own way to numpy loads pandas
+    values = np.frombuffer(array.buffers()[1], np.float64, len(array), 8 * array.offset).copy()
     values[~np.isfinite(values)] = np.nan
     return values
 

@@ -9,6 +9,7 @@ from django.conf import settings
 from django.contrib.auth import logout
 from django.db import DatabaseError, connection
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.middleware.gzip import GZipMiddleware
 from django.shortcuts import redirect, render
 from django.template.loader import render_to_string
 from django.urls import reverse
@@ -67,6 +68,13 @@ def headers(get_response: Next) -> Next:
         return response
 
     return middleware
+
+
+class Compressed(GZipMiddleware):
+    """Pages and answers go out compressed, their lengths blurred; lists that are streamed go as they are."""
+
+    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+        return response if response.streaming else super().process_response(request, response)
 
 
 def person(get_response: Next) -> Next:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import hashlib
 import os
 import secrets
@@ -156,15 +157,20 @@ def serve(workspace: Path, port: int = 8000, host: str = "127.0.0.1", workers: i
     address = f"http://{'127.0.0.1' if host == '0.0.0.0' else host}:{port}"
     first = setup_path(workspace)
     print(f"Kequn · {address}{first or '/'}", flush=True)
+    from django.conf import settings
     from django.db import connections
 
+    from kequn.web.serving import clear_spill
+
     connections.close_all()  # nothing open is carried over a fork
+    clear_spill(settings.PRIVATE)
     beside = subprocess.Popen([sys.executable, "-m", "kequn.web.jobs.consumer", "--with-parent"])
     options = {
         "bind": f"{host}:{port}",
         "workers": workers,
         "threads": THREADS,
         "worker_class": "gthread",
+        "preload_app": True,  # what is loaded once is shared by all workers
         "timeout": EXPORT_SECONDS,
         "graceful_timeout": 15,
         "keepalive": 5,
@@ -204,8 +210,12 @@ def _gunicorn(options: dict[str, Any]) -> None:
                     self.cfg.set(name, value)
 
         def load(self) -> Callable[..., Any]:
+            from django.urls import get_resolver
+
             from kequn.web.wsgi import application
 
+            get_resolver()._populate()  # the pages, too, before the workers part
+            gc.freeze()  # or collecting garbage would write to what they share
             return application
 
     try:

@@ -8,6 +8,9 @@ something and keeps it to its end, so that no page mixes two snapshots; the old 
 from __future__ import annotations
 
 import hashlib
+import os
+import shutil
+import tempfile
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -26,7 +29,7 @@ from kequn.snapshot.reader import SERVING
 from kequn.snapshot.store import CURRENT
 from kequn.web.accounts.scope import Scope
 
-MEMORY_LIMIT = "256MB"
+MEMORY_LIMIT = "96MB"
 EXACT_SECONDS = 15.0  # an exact scan that takes longer is stopped
 WAIT_SECONDS = 10.0  # how long a request waits for its turn to scan
 SMALL = 2_000  # below this an estimate from the sample says too little
@@ -51,6 +54,7 @@ class _Handle:
     version: str  # differs whenever the file does: `forget` replaces the file of a run
     folder: Path
     connection: duckdb.DuckDBPyConnection
+    spill: Path  # for what exceeds the memory of the connection; goes with it
     readers: int = 0
     retired: bool = False
     cursors: threading.local = field(default_factory=threading.local)
@@ -216,8 +220,7 @@ class Serving:
                 fresh = self._open(run_id, version)
                 old, self._handle = self._handle, fresh
                 if old is not None:
-                    old.retired = True
-                    self._close_if_idle(old)
+                    self._retire(old)
             self._handle.readers += 1
             return Reader(self._handle)
 
@@ -231,13 +234,18 @@ class Serving:
         """Close what is open; the next reader opens it again."""
         with self._lock:
             if self._handle is not None:
-                self._handle.retired = True
-                self._close_if_idle(self._handle)
+                self._retire(self._handle)
                 self._handle = None
+
+    def _retire(self, handle: _Handle) -> None:
+        """Close it as soon as nobody reads it."""
+        handle.retired = True
+        self._close_if_idle(handle)
 
     def _close_if_idle(self, handle: _Handle) -> None:
         if handle.retired and handle.readers == 0:
             handle.connection.close()
+            shutil.rmtree(handle.spill, ignore_errors=True)
 
     def _version(self, run_id: str) -> str:
         try:
@@ -249,19 +257,41 @@ class Serving:
     def _open(self, run_id: str, version: str) -> _Handle:
         folder = self.folder / run_id
         connection = duckdb.connect(config={"threads": 1, "memory_limit": self.memory_limit})
+        spill = Path(tempfile.mkdtemp(prefix=f"{os.getpid()}-", dir=spill_folder(settings.PRIVATE)))
         try:
-            connection.execute("SET temp_directory = ''")
+            connection.execute(f"SET temp_directory = {_quoted(spill)}")
             # planning a second look at the ten newest orders of one customer takes longer than reading them at once
             connection.execute("SET GLOBAL late_materialization_max_rows = 0")
-            connection.execute(
-                "ATTACH '{}' AS serving (READ_ONLY)".format(str(folder / SERVING).replace("'", "''"))
-            )
+            connection.execute(f"ATTACH {_quoted(folder / SERVING)} AS serving (READ_ONLY)")
             _load_small(connection, folder)
             connection.execute("SET enable_external_access = false")
         except duckdb.Error as error:
             connection.close()
+            shutil.rmtree(spill, ignore_errors=True)
             raise NoSnapshot("web.snapshot_unreadable", run=run_id) from error
-        return _Handle(run_id, version, folder, connection)
+        return _Handle(run_id, version, folder, connection, spill)
+
+
+def spill_folder(private: Path) -> Path:
+    """Where queries put aside what exceeds the memory they may use."""
+    folder = private / "spill"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
+
+
+def clear_spill(private: Path) -> None:
+    """Remove what processes that are gone left there."""
+    for left in spill_folder(private).iterdir():
+        try:
+            os.kill(int(left.name.split("-")[0]), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(left, ignore_errors=True)
+        except PermissionError:
+            continue
+
+
+def _quoted(path: Path) -> str:
+    return "'" + str(path).replace("'", "''") + "'"
 
 
 def _load_small(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
@@ -269,7 +299,7 @@ def _load_small(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
     for table in SMALL_TABLES:
         files = sorted((folder / table).glob("*.parquet"))
         if files:
-            listed = ", ".join("'" + str(file).replace("'", "''") + "'" for file in files)
+            listed = ", ".join(_quoted(file) for file in files)
             connection.execute(f"CREATE TABLE memory.main.{table} AS SELECT * FROM read_parquet([{listed}])")
 
 

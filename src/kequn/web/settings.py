@@ -10,6 +10,9 @@ from csp.constants import NONE, SELF
 
 from kequn.web import environment
 
+# names and titles are spelt sign by sign; what whole phrases sound like takes 34 MB in each process
+os.environ.setdefault("PYPINYIN_NO_PHRASES", "1")
+
 BASE = Path(__file__).resolve().parent
 WORKSPACE = environment.workspace_path()
 PRIVATE = environment.private_folder(WORKSPACE)
@@ -54,6 +57,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "kequn.web.middleware.headers",
+    "kequn.web.middleware.Compressed",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -112,7 +116,7 @@ AUTHENTICATION_BACKENDS = [
     "kequn.web.accounts.passwords.PasswordBackend",
 ]
 PASSWORD_HASHERS = [
-    "django.contrib.auth.hashers.Argon2PasswordHasher",
+    "kequn.web.accounts.passwords.Argon2PasswordHasher",
     "django.contrib.auth.hashers.PBKDF2PasswordHasher",
 ]
 AUTH_PASSWORD_VALIDATORS = [

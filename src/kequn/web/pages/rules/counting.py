@@ -104,18 +104,21 @@ def overlap(reader: Reader, rule: Rule, scope: Scope, schemes: Sequence[str]) ->
     names = [name for name in schemes if f"seg_{name}" in served]
     if not names:
         return []
-    quoted = {name: column(f"seg_{name}").sql(dialect="duckdb") for name in names}
-    parts = " UNION ALL ".join(
-        f"SELECT '{name}' AS scheme, {quoted[name]} AS segment, COUNT(*) AS n FROM r WHERE {quoted[name]} IS NOT NULL GROUP BY 2"
-        for name in names
-    )
-    inside = condition(reader, rule).sql
+    quoted = [column(f"seg_{name}").sql(dialect="duckdb") for name in names]
+    listed, sets = ", ".join(quoted), ", ".join(f"({one})" for one in quoted)
     sql = (
-        f"WITH r AS MATERIALIZED (SELECT {', '.join(quoted.values())} FROM profile WHERE ({inside}) AND {where}) "
-        f"SELECT * FROM ({parts}) ORDER BY n DESC, scheme, segment LIMIT {OVERLAPS}"
+        f"SELECT COUNT(*), {listed} FROM profile WHERE ({condition(reader, rule).sql}) AND {where} "
+        f"GROUP BY GROUPING SETS ({sets})"
     )
     with reader.limited():
-        return [(str(a), str(b), int(c)) for a, b, c in reader.rows(sql, values)]
+        rows = reader.rows(sql, values)
+    found = [
+        (name, str(segment), int(customers))
+        for customers, *segments in rows
+        for name, segment in zip(names, segments, strict=True)
+        if segment is not None  # of a set that isn't this row's, or outside the scheme
+    ]
+    return sorted(found, key=lambda one: (-one[2], *one[:2]))[:OVERLAPS]
 
 
 def spent(reader: Reader) -> str:
