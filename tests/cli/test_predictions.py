@@ -13,6 +13,8 @@ import pytest
 from tests.cli.test_commands import kequn
 from tests.predict.clv.customers import bg_nbd_customers
 
+from kequn.pipeline.setup import library_texts
+
 AS_OF = date(2026, 1, 1)
 MANY = 1600
 SOURCES = """\
@@ -29,6 +31,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("models") / "shop"
     (folder / "data").mkdir(parents=True)
     (folder / "schemes").mkdir()
+    for name, text in library_texts().items():
+        if Path(name).stem in ("city_tier", "rfm"):  # a scheme may have the name of a column
+            (folder / "schemes" / Path(name).name).write_text(text, encoding="utf-8")
     (folder / "sources.yaml").write_text(SOURCES, encoding="utf-8")
     rng, ads = np.random.default_rng(5), np.arange(MANY) % 2
     x, t_x, T = bg_nbd_customers(
@@ -112,6 +117,8 @@ def test_a_model_that_is_set_is_used_where_another_is_likelier(shop: Path) -> No
     ("predictions", "zh", "en"),
     [
         ("{covariates: [segment('rfm')]}", "客户群是用预测分出来的", "Segments are made from predictions"),
+        ("{covariates: [rfm]}", "rfm 是客户群", "rfm is a segment"),
+        ("{covariates: [city_tier/first]}", "是客户群", "is a segment"),
         ("{covariates: [seg_rfm]}", "是客户群", "is a segment"),
         ("{covariates: [p_alive]}", "本身就是预测", "is a prediction itself"),
         ("{covariates: [frequency]}", "已经含有答案", "holds the answer"),

@@ -30,7 +30,9 @@ def covariate_columns(
     for name in chosen.covariates:
         item = known.get(name)
         code = _wrong(item) if item is not None else "unknown"
-        if name.startswith(("segment(", "segment ", "seg_")) or name.split("/")[0] in schemes:
+        if item is None and (
+            name.startswith(("segment(", "segment ", "seg_")) or name.split("/")[0] in schemes
+        ):
             code = "segment"
         elif name in PREDICTION_COLUMNS:
             code = "prediction"

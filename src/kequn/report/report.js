@@ -390,7 +390,7 @@
     const rest = of.cards.filter((one) => !measured.includes(one));
     const other = (one) => {
       const told = [one.gate.text, one.used && word("predict.used", { name: text(one.used) }), ...one.notes].filter(Boolean);
-      return h("li", {}, h("strong", {}, text(one.model)), h("p.muted", {}, told.map((item) => sentence(text(item))).join(word("stop"))));
+      return h("li", {}, h("strong", {}, text(one.model)), h("p.muted", {}, told.map((item) => sentence(text(item)).replace(/[。.]$/, "")).join(word("stop"))));
     };
     return section("predictions", judged,
       rest.length ? card(word("predict.more"), word("predict.more.sub"), { span: measured.filter((one) => !curved(one)).length % 2 ? 6 : 12 }, h("ul.plain", {}, rest.map(other))) : null,

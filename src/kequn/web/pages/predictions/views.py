@@ -28,7 +28,9 @@ def index(request: HttpRequest) -> HttpResponse:
     found = remembered(reader, key, lambda: _read(reader, scheme.name if scheme and everyone else None))
     cards = [_card(place, card) for place, card in enumerate(found["cards"])]
     return render(request, "predictions/index.html", {
-        "cards": cards, "gap": _words(found["gap"]), "scheme": scheme, "schemes": list(schemes(reader).values()),
+        "cards": [card for card in cards if card["judged"] or not card["ok"]],
+        "parts": [card for card in cards if not card["judged"] and card["ok"]],
+        "gap": _words(found["gap"]), "scheme": scheme, "schemes": list(schemes(reader).values()),
         "by_segment": _by_segment(found["by_segment"]), "sensitivity": _sensitivity(found["sensitivity"]) if everyone else None, "offers": found["offers"] if everyone else [], "everyone": everyone,
     })  # fmt: skip
 
@@ -46,9 +48,10 @@ def _words(text: Any) -> str:
 
 
 def _card(place: int, card: dict[str, Any]) -> dict[str, Any]:
-    gate = card["gate"]
+    gate, words = card["gate"], _words(card["model"])
+    title = short(words)
     return {
-        "id": f"model-{place}", "title": _words(card["model"]), "published": card["published"], "used": _words(card["used"]),
+        "id": f"model-{place}", "title": title, "about": words.removeprefix(title).strip(" ()（）"), "published": card["published"], "used": _words(card["used"]),
         "ok": gate["ok"], "gate": _words(gate["text"]), "window": card["window"], "judged": card["judged"], "rival": short(_words(card["rival"])),
         "measures": [
             {"name": _words(one["name"]), "model": _measure(one["kind"], one["model"]), "baseline": _measure(one["kind"], one["baseline"]), "better": one["better"]}
@@ -92,7 +95,7 @@ def _reliability(place: int, card: dict[str, Any]) -> Chart | None:
     names = [str(index) for index in range(1, len(points) + 1)]
     return charts.lines(
         f"reliability-{place}", _("预测与实际"), _("按预测从低到高分十份"), names,
-        {_("预测"): [point["predicted"] for point in points], _("实际"): [point["observed"] for point in points]},
+        {_("预测值"): [point["predicted"] for point in points], _("实际值"): [point["observed"] for point in points]},
         kind="percent", size="small", note=_words(card["model"]),
     )  # fmt: skip
 
