@@ -59,7 +59,8 @@ CONTENDERS = (
     Contender("full", "bench.by_registry", "full"),
     Contender("rfm_hand", "bench.by_hand", "rfm"),
     Contender("rfm", "bench.by_registry", "rfm"),
-    Contender("prepare", "bench.whole_run", "prepare", most_rounds=1),
+    Contender("deliver", "bench.whole_run", "deliver", most_rounds=1),
+    Contender("prepare", "bench.whole_run", "prepare", most_rounds=1, before=("deliver",)),
     Contender("run_schemes", "bench.whole_run", "run_schemes", most_rounds=1, before=("prepare",)),
     Contender("run", "bench.whole_run", "run", most_rounds=1, most_millions=10, before=("prepare",)),
     Contender("refresh", "bench.whole_run", "refresh", most_rounds=1, only_named=True, before=("prepare",)),
@@ -106,7 +107,7 @@ def chosen_contenders(only: Sequence[str] | None, millions: int) -> list[Contend
     wanted = set(only or [contender.name for contender in CONTENDERS if not contender.only_named])
     if only:
         wanted |= {goal.against for goal in GOALS if goal.name in wanted and goal.against}
-        for contender in CONTENDERS:
+        for contender in reversed(CONTENDERS):
             wanted |= set(contender.before) if contender.name in wanted else set()
     return [c for c in CONTENDERS if c.name in wanted and millions <= c.most_millions]
 

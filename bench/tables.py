@@ -21,6 +21,7 @@ NAMES = {
     "full": {"en": "Kequn, full profile", "zh": "客群，完整画像"},
     "rfm_hand": {"en": "hand-written SQL, RFM scores and names", "zh": "手写 SQL，RFM 评分与命名"},
     "rfm": {"en": "Kequn, RFM scores and names", "zh": "客群，RFM 评分与命名"},
+    "deliver": {"en": "the files of a shop, written for the run", "zh": "为运行写出店铺文件（不属于客群）"},
     "prepare": {
         "en": "Kequn, sources read and checked, schemes proposed",
         "zh": "客群，读入并检查数据、提出方案参数",

@@ -29,15 +29,14 @@ DERIVED = {"order_lines": ("customer_id", "ordered_at", "status", "category", "s
 
 def export(data: Path, folder: Path) -> None:
     """The generated facts as a shop would deliver them: money in yuan, no derived columns."""
-    con = duckdb.connect()
-    con.execute("SET memory_limit = '4GB'")
-    for table in MONEY:
-        target = folder / "data" / table
-        target.mkdir(parents=True, exist_ok=True)
-        for file in sorted((data / "facts" / table).glob("*.parquet")):
-            con.execute(
-                f"COPY ({_delivered(table, str(file))}) TO '{target / file.name}' (FORMAT parquet, COMPRESSION zstd)"
-            )
+    with duckdb.connect(config={"memory_limit": "4GB"}) as con:
+        for table in MONEY:
+            target = folder / "data" / table
+            target.mkdir(parents=True, exist_ok=True)
+            for file in sorted((data / "facts" / table).glob("*.parquet")):
+                con.execute(
+                    f"COPY ({_delivered(table, str(file))}) TO '{target / file.name}' (FORMAT parquet, COMPRESSION zstd)"
+                )
 
 
 def _delivered(table: str, file: str) -> str:
@@ -74,20 +73,24 @@ class Steps:
         self.step, self.began = step, now
 
 
-def prepare(data: Path, out: Path, stages: Stages) -> None:
-    """A fresh workspace: library schemes, parameters from the data. Reads and checks every source."""
-    from kequn.pipeline.setup import prepare as set_up
-    from kequn.workspace import Workspace
-
+def deliver(data: Path, out: Path, stages: Stages) -> None:
+    """A workspace with its files, as a shop would bring them. Not Kequn's work, so in a process of its own."""
     folder = out / "workspace"
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    with stages.stage("export"):
+    with stages.stage("deliver"):
         export(data, folder)
     (folder / "kequn.yaml").write_text(SETTINGS, encoding="utf-8")
     (folder / "sources.yaml").write_text(sources(folder), encoding="utf-8")
+
+
+def prepare(data: Path, out: Path, stages: Stages) -> None:
+    """Library schemes, parameters from the data. Reads and checks every source."""
+    from kequn.pipeline.setup import prepare as set_up
+    from kequn.workspace import Workspace
+
     with stages.stage("prepare"):
-        set_up(Workspace.open(folder))
+        set_up(Workspace.open(out / "workspace"))
 
 
 def run(data: Path, out: Path, stages: Stages) -> None:
@@ -128,7 +131,7 @@ def refresh(data: Path, out: Path, stages: Stages) -> None:
     run_schemes(data, out, stages)
 
 
-TASKS = {"prepare": prepare, "run": run, "run_schemes": run_schemes, "refresh": refresh}
+TASKS = {"deliver": deliver, "prepare": prepare, "run": run, "run_schemes": run_schemes, "refresh": refresh}
 
 if __name__ == "__main__":
     task, data, out = sys.argv[1], Path(sys.argv[2]), Path(sys.argv[3])
