@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 from tests.cli.test_commands import kequn
 from tests.predict.clv.customers import bg_nbd_customers
@@ -158,3 +159,23 @@ def test_a_workspace_without_orders_is_told_why_there_are_no_predictions(tmp_pat
     assert "这次运行没有预测" in kequn("predictions", "-w", str(tmp_path))
     assert "This run has no predictions" in kequn("predictions", "-w", str(tmp_path), "--lang", "en")
     assert kequn("predictions", "-w", str(tmp_path), "--json").strip() == "[]"
+
+
+def test_customers_of_whom_nobody_ever_bought_get_no_figures(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    people = "".join(f"c{n},一线\n" for n in range(40))
+    (tmp_path / "data/people.csv").write_text(f"customer_id,tier\n{people}", encoding="utf-8")
+    (tmp_path / "data/orders.csv").write_text(
+        "order_id,customer_id,day,amount\no1,,2025-01-05,10\no2,,2025-06-05,20\n", encoding="utf-8"
+    )
+    (tmp_path / "kequn.yaml").write_text("name: shop\n", encoding="utf-8")
+    sources = SOURCES.replace("acquisition_channel: channel, ", "").replace("customers.csv", "people.csv")
+    (tmp_path / "sources.yaml").write_text(sources, encoding="utf-8")
+    kequn("run", "-w", str(tmp_path))
+    found = cards(tmp_path)
+    assert not any(card["published"] or card["used"] for card in found.values())
+    assert all(not card["gate"]["ok"] for card in found.values())
+    folder = next(tmp_path.glob("snapshots/2*/prediction"))
+    table = pq.read_table(folder)
+    assert table.num_rows == 40
+    assert all(table.column(name).null_count == 40 for name in table.column_names if name != "customer_id")

@@ -140,6 +140,26 @@ def test_a_short_history_falls_back_to_the_table_of_rates(shop: Shop, scoring: F
     assert any(entry["code"] == "predict.note_untested" for entry in fit.card.notes)
 
 
+def test_a_table_that_is_no_better_than_the_overall_rate_is_not_used(
+    shop: Shop, scoring: FeatureMatrix
+) -> None:
+    class Reversed(Past):
+        """Who was silent longest bought, and a horizon later it is the other way round."""
+
+        def window(self, cutoff: date, horizon_days: int) -> Window:
+            window = super().window(cutoff, horizon_days)
+            silence = window.matrix.column("recency_days")
+            silent = silence > np.median(silence)
+            return replace(window, bought=silent if cutoff < AS_OF - timedelta(days=100) else ~silent)
+
+    past = Reversed(shop.profile_at, shop.orders, AS_OF - timedelta(days=300), AS_OF)
+    fit = fit_propensity(past, 90, scoring, "purchase_90d")
+    assert not fit.card.gate.ok and fit.card.quality is not None and fit.card.baseline is not None
+    assert fit.card.quality["log_loss"] > fit.card.baseline["log_loss"]
+    assert fit.card.used == fit.card.baseline["name"] == "base_rate"
+    assert fit.model is not None and len(set(fit.model.score(scoring))) == 1
+
+
 def test_no_orders_give_no_model(shop: Shop, scoring: FeatureMatrix) -> None:
     fit = fit_propensity(past_of(shop, orders=()), 30, scoring, "purchase_30d")
     assert fit.model is None

@@ -189,20 +189,21 @@ def _learn(kind: str, matrix: FeatureMatrix, bought: Flags, settings: Propensity
 
 
 def _fit_table(as_of: date, windows: list[Window], gate: Gate, name: str, horizon_days: int) -> PropensityFit:
-    """Below the gate: the observed rates by recency and frequency, where there are enough customers for them."""
+    """Below the gate: the observed rates by recency and frequency, where there are enough customers for them.
+
+    Where an earlier window allows a test and the table is no better than the overall rate, that one is used.
+    """
     if not windows or not _counted("rate_table", windows[0]).ok:
         return PropensityFit(None, ModelCard(name, gate, parameters={"horizon_days": horizon_days}))
     latest = windows[0]
-    measured = None
+    measured = rival = None
+    used = "table"
     if len(windows) > 1 and _counted("rate_table", windows[1]).ok:
-        earlier = RateTable.fit(windows[1].matrix, windows[1].bought)
-        measured = {
-            "name": "table",
-            "window": latest.cutoff,
-            **quality(rounded(earlier.raw(latest.matrix)), latest.bought),
-        }
-    model = Propensity(name, horizon_days, RateTable.fit(latest.matrix, latest.bought), Calibration("none"))
-    notes = [note("predict.note_simpler_model", used="table")]
+        measured, rival = (_measured(kind, windows[1], latest) for kind in ("table", "base_rate"))
+        if measured["log_loss"] >= rival["log_loss"]:
+            used = "base_rate"
+    learner = _learn(used, latest.matrix, latest.bought, PropensitySettings())
+    notes = [note("predict.note_simpler_model", used=used)]
     if measured is None:
         notes.append(note("predict.note_untested"))
     card = ModelCard(
@@ -210,11 +211,19 @@ def _fit_table(as_of: date, windows: list[Window], gate: Gate, name: str, horizo
         gate,
         parameters={"horizon_days": horizon_days, "training_cutoffs": [latest.cutoff]},
         quality=measured,
-        used="table",
+        baseline=rival,
+        used=used,
         fitted_on=latest.cutoff,
         notes=tuple(notes),
     )
-    return PropensityFit(model, card)
+    return PropensityFit(Propensity(name, horizon_days, learner, Calibration("none")), card)
+
+
+def _measured(kind: str, earlier: Window, latest: Window) -> dict[str, Any]:
+    """How good a model of the earlier window is on the latest one."""
+    learner = _learn(kind, earlier.matrix, earlier.bought, PropensitySettings())
+    found = quality(rounded(learner.raw(latest.matrix)), latest.bought)
+    return {"name": kind, "window": latest.cutoff, **found}
 
 
 __all__ = ["LADDER", "Propensity", "PropensityFit", "PropensitySettings", "fit_propensity", "lead_days"]
