@@ -37,6 +37,8 @@ GOALS: tuple[tuple[dict[str, str], Any, float, str], ...] = (
     ({"en": "publish under load: failed requests", "zh": "加载中发布：失败请求"}, lambda f: f["publish"]["failed"], 0, "≤"),
     ({"en": "publish under load: answers that mix two runs", "zh": "加载中发布：混用两次快照的页面"}, lambda f: f["publish"]["mixed"], 0, "≤"),
 )  # fmt: skip
+LARGE_GOALS: tuple[tuple[dict[str, str], Any, float, str], ...] = ((GOALS[0][0], GOALS[0][1], 40, "≤"),)
+"""Of what is measured over copies of the customers."""
 
 
 def write_tables(results: Mapping[str, Any]) -> None:
@@ -55,7 +57,6 @@ def _tables(customers: int, found: Mapping[str, Any], language: str) -> Iterator
     title = {"en": f"### Workbench, {customers:,} customers", "zh": f"### 工作台，{customers:,} 位客户"}[
         language
     ]
-    publish = found["publish"]
     yield title
     yield ""
     yield f"{machine['processor']}, {machine['cores']} cores, load {machine['load_1m']}; Django {found['versions']['django']}, DuckDB {found['versions']['duckdb']}; {found['measured_at'][:10]}"
@@ -70,11 +71,16 @@ def _tables(customers: int, found: Mapping[str, Any], language: str) -> Iterator
     yield ""
     yield {"en": "| goal | measured |  |  |", "zh": "| 目标 | 实测 |  |  |"}[language]
     yield "| --- | ---: | ---: | ---: |"
-    for words, read, goal, sign in GOALS:
+    for words, read, goal, sign in GOALS if "publish" in found else LARGE_GOALS:
         value = read(found)
         held = value <= goal if sign == "≤" else value >= goal
         yield f"| {words[language]} | {value:.1f} | {sign} {goal:g} | {'✓' if held else '✗'} |"
     yield ""
+    if "publish" in found:
+        yield from _published(found["publish"], language)
+
+
+def _published(publish: Mapping[str, Any], language: str) -> Iterator[str]:
     yield {
         "en": f"{publish['publishes']} publishes during {publish['requests']} requests.",
         "zh": f"在 {publish['requests']} 次请求期间发布 {publish['publishes']} 次。",

@@ -332,6 +332,27 @@ def test_the_card_says_what_moved_the_chances(browse: Browse, reader: Reader) ->
     html(browse("sales", account_manager="nobody"), f"/customers/{customer}/drivers/", 404)
 
 
+def test_the_card_is_the_same_however_many_schemes_it_reads_at_first(
+    browse: Browse, reader: Reader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = browse("segment_owner")
+    last = list(schemes(reader).values())[-1]
+    SegmentOwner.objects.create(user=owner.user, scheme=last.name, segment=last.segments[0][0])  # type: ignore[attr-defined]
+    sql = f'SELECT customer_id, "seg_{last.name}" FROM profile WHERE "seg_{last.name}" IS NOT NULL ORDER BY 1'
+    placed = dict(reader.rows(sql))
+    for client, status in ((browse("viewer"), {True: 200, False: 200}), (owner, {True: 200, False: 404})):
+        for customer in list(placed)[:6]:
+            shown = []
+            for first in (0, 1, len(schemes(reader))):
+                monkeypatch.setattr("kequn.web.pages.customers.card.LEADING", first)
+                answer = client.get(f"/customers/{customer}/")
+                assert answer.status_code == status[placed[customer] == last.segments[0][0]]
+                if answer.status_code == 200:
+                    card = answer.context["card"]
+                    shown.append((card.badges, card.action))
+            assert all(one == shown[0] for one in shown)
+
+
 def test_quality_and_readiness_come_from_the_run_until_a_check_looked_later(
     browse: Browse, shop: Path, tmp_path: Path
 ) -> None:

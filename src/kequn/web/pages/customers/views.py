@@ -19,7 +19,7 @@ from kequn.web.accounts.permissions import needs
 from kequn.web.contacts import PERSONAL, with_contacts
 from kequn.web.customer_list import SORTS, Filters, find
 from kequn.web.pages.customers import follow_up, tagging
-from kequn.web.pages.customers.card import READ, Card, headline, shown_of_orders
+from kequn.web.pages.customers.card import READ, Card, headline, leading, shown_of_orders
 from kequn.web.pages.customers.seeing import seen_customer, seen_row
 from kequn.web.pages.rfm.views import cell_filter, chosen_cells
 from kequn.web.published import language, personal_columns, remembered, runs, said, schemes
@@ -93,8 +93,7 @@ def _without(request: HttpRequest, name: str, value: str) -> str:
 def card(request: HttpRequest, customer_id: str) -> HttpResponse:
     """Header, figures, next action, predictions, orders: what takes milliseconds."""
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
-    known = schemes(reader)
-    customer, row = seen_row(request, customer_id, READ.union(f"seg_{name}" for name in known))
+    customer, row = seen_row(request, customer_id, READ.union(f"seg_{name}" for name in leading(reader)))
     (row,) = with_contacts(reader, [row])
     personal = (personal_columns(reader) | PERSONAL) & set(row)
     profile = masking.masked_row(request, customer_id, row, personal)
