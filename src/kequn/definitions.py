@@ -23,6 +23,7 @@ from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticCustomError
 
 from kequn.errors import ConfigError
+from kequn.yaml_nodes import compose, scalar
 
 MAX_BYTES = 1_000_000
 """Longest file that is read; what people write by hand is a hundredth of it."""
@@ -126,7 +127,7 @@ def parse_yaml(text: str, file: str = "<text>", *, limit: int = MAX_BYTES) -> Lo
     )  # allowed by YAML, and printed 50,000 times at worst
     yaml = YAML(typ="safe", pure=True)
     try:
-        root = yaml.compose(text)
+        root = compose(text, yaml)
         if root is None:
             return LocatedDict()
         reader = _Reader(yaml, file)
@@ -193,7 +194,7 @@ class _Reader:
                 items.marks.append(_mark(child))
             return items
         try:
-            value = self._yaml.constructor.construct_object(node)
+            value = scalar(node, self._yaml)
             if isinstance(value, str):
                 value.encode()  # "\\uD800" is half a character: no file and no database takes it
             return value
