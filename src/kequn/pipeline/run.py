@@ -208,8 +208,7 @@ def everything(registry: Registry, delivered: Delivered, as_of: date, digits: in
     from kequn.predict import PREDICTION_COLUMNS
 
     whole = registry.everything(as_of, delivered)
-    custom = registry.plan(delivered, as_of, None, minor_unit_digits=digits).columns
-    catalog = catalog_of([*whole.columns, *custom], delivered, as_of, minor_unit_digits=digits)
+    catalog = catalog_of(whole.columns, delivered, as_of, minor_unit_digits=digits)
     behaviours = catalog_of((), registry.all_tables(), as_of).behaviours
     return Catalog({**catalog.columns, **PREDICTION_COLUMNS}, {}, behaviours, as_of, digits)
 

@@ -103,19 +103,32 @@ def _solar(year: int, month_day: str) -> dt.date | None:
 
 
 def _lunar(year: int, month_day: str) -> dt.date:
-    from lunar_python import Lunar, LunarMonth
+    from lunar_python import Solar
 
     month, day = (int(part) for part in month_day.split("-"))
-    last = LunarMonth.fromYm(year, month).getDayCount()
-    solar = Lunar.fromYmd(year, month, min(day, last)).getSolar()
+    found = _lunar_year(year).getMonth(month)
+    solar = Solar.fromJulianDay(found.getFirstJulianDay() + min(day, found.getDayCount()) - 1)
     return dt.date(solar.getYear(), solar.getMonth(), solar.getDay())
+
+
+@cache
+def _lunar_year(year: int) -> Any:
+    """The months of a lunar year; kept, because working them out takes hundredths of a second."""
+    from lunar_python import LunarYear
+
+    return LunarYear(year)
 
 
 def _term(year: int, name: str) -> dt.date:
+    solar = _terms(year)[name]
+    return dt.date(solar.getYear(), solar.getMonth(), solar.getDay())
+
+
+@cache
+def _terms(year: int) -> Any:
     from lunar_python import Solar
 
-    solar = Solar.fromYmd(year, 7, 1).getLunar().getJieQiTable()[name]
-    return dt.date(solar.getYear(), solar.getMonth(), solar.getDay())
+    return Solar.fromYmd(year, 7, 1).getLunar().getJieQiTable()
 
 
 @cache

@@ -93,10 +93,12 @@ def _distinct(batch: pa.RecordBatch) -> tuple[pa.RecordBatch, pa.Array]:
         codes = codes * size + np.asarray(pc.fill_null(coded.indices, size - 1))
         kinds *= size
         if kinds > 2**31:  # before the codes overflow
-            codes = np.unique(codes, return_inverse=True)[1]
+            codes = np.asarray(pa.array(codes).dictionary_encode().indices, dtype=np.int64)
             kinds = batch.num_rows
-    _, first, back = np.unique(codes, return_index=True, return_inverse=True)
-    return batch.take(pa.array(first)), pa.array(back)
+    alike = pa.array(codes).dictionary_encode()  # no sorting: which of those alike stands for them is all one
+    example = np.zeros(len(alike.dictionary), dtype=np.int64)
+    example[np.asarray(alike.indices)] = np.arange(batch.num_rows)
+    return batch.take(pa.array(example)), alike.indices
 
 
 def _position(
