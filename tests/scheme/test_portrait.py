@@ -7,6 +7,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +17,10 @@ from tests.scheme.people import Row, catalog_for, members, random_people, run
 from kequn.engine import Engine, EngineSettings, open_engine
 from kequn.errors import KequnError
 from kequn.language import column
+from kequn.scheme.contrast import adjusted, p_values
 from kequn.scheme.library import texts
-from kequn.scheme.portrait import Portrait, adjusted, portrait
+from kequn.scheme.portrait import Portrait, portrait
+from kequn.scheme.tally import Tally, medians
 
 TWO = "scheme: two\nkind: rules\nscope: monetary >= 0\nsegments: [{id: often, when: frequency >= 3}]\notherwise: {id: seldom}\n"
 
@@ -88,21 +91,52 @@ def test_a_planted_difference_is_found_and_chance_is_not(tmp_path: Path) -> None
     assert not any(row["significant"] for row in of(found.table, dimension="monetary"))
 
 
-def testp_values_are_those_of_a_chi_square_without_correction() -> None:
-    from kequn.scheme.portrait import p_value
-
-    for count, size, others, rest in ((30, 100, 200, 1_000), (14, 40, 90, 100), (50, 100, 500, 1_000)):
+def test_p_values_are_those_of_a_chi_square_without_correction() -> None:
+    tables = np.array([(30, 100, 200, 1_000), (14, 40, 90, 100), (50, 100, 500, 1_000), (1, 4, 10, 1_000)])
+    *found, too_few = p_values(*tables.T)
+    for (count, size, others, rest), p in zip(tables.tolist(), found, strict=False):
         expected = chi2_contingency([[count, size - count], [others, rest - others]], correction=False)[1]
-        assert p_value(count, size, others, rest) == pytest.approx(expected)
-    assert p_value(1, 4, 10, 1_000) is None
+        assert p == pytest.approx(expected)
+    assert np.isnan(too_few)
 
 
-@given(st.lists(st.one_of(st.none(), st.floats(0, 1)), max_size=40))
-def test_adjustment_for_many_comparisons_is_benjamini_hochberg(p: list[float | None]) -> None:
-    known = [value for value in p if value is not None]
-    expected = list(false_discovery_control(known)) if known else []
-    assert [value for value in adjusted(p) if value is not None] == pytest.approx(expected)
-    assert [value is None for value in adjusted(p)] == [value is None for value in p]
+@given(st.lists(st.one_of(st.just(float("nan")), st.floats(0, 1)), max_size=40))
+def test_adjustment_for_many_comparisons_is_benjamini_hochberg(p: list[float]) -> None:
+    given = np.array(p, dtype=np.float64)
+    known = ~np.isnan(given)
+    found = adjusted(given)
+    assert found[known] == pytest.approx(false_discovery_control(given[known]) if known.any() else [])
+    assert np.array_equal(np.isnan(found), ~known)
+
+
+@given(
+    st.lists(st.tuples(st.one_of(st.just(float("nan")), st.integers(0, 40)), st.integers(0, 3)), max_size=300)
+)
+def test_a_median_is_the_lower_middle_of_the_sorted_values(rows: list[tuple[float, int]]) -> None:
+    values = np.array([value for value, _ in rows], dtype=np.float64)
+    owners = np.array([owner for _, owner in rows], dtype=np.uint8)
+    found = medians({"age": values}, {"seg_x": owners}, {"seg_x": 3})["seg_x", "age"]
+    for owner in range(3):
+        mine = sorted(value for value, other in rows if other == owner and value == value)
+        assert found[owner] == (mine[(len(mine) - 1) // 2] if mine else None)
+
+
+@given(st.lists(st.tuples(*(st.integers(0, size - 1) for size in (3, 5, 300, 6, 6))), max_size=60))
+def test_packed_columns_are_counted_as_each_alone(rows: list[tuple[int, ...]]) -> None:
+    names = ("seg_a", "seg_b", "seg_c", "x", "y")
+    codes = {
+        name: np.array([row[place] for row in rows], dtype=np.uint16) for place, name in enumerate(names)
+    }
+    tally = Tally({"seg_a": 3, "seg_b": 5, "seg_c": 300}, {"x": 6, "y": 6})
+    half = len(rows) // 2
+    tally.add({name: values[:half] for name, values in codes.items()})
+    tally.add({name: values[half:] for name, values in codes.items()})
+    for scheme in names[:3]:
+        for name in names:
+            pairs = Counter(zip(codes[scheme].tolist(), codes[name].tolist(), strict=True))
+            found = tally.of(scheme, name)
+            assert {pair: int(found[pair]) for pair in pairs} == pairs
+            assert found.sum() == len(rows)
 
 
 def test_a_typical_customer_has_the_median_and_the_most_frequent_value(tmp_path: Path) -> None:

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kequn.language import Column
+from kequn.scheme.members import as_dictionary
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,9 +29,8 @@ SAMPLE_GROUPS = 3
 BINS = 5
 MOST_LABELS = 24
 FEW_VALUES = 8
-CODES = 32
-"""Codes of a dimension lie below this; 0 is missing."""
 MISSING = 0
+"""The code of a value that isn't known; bins follow."""
 NUMBERS = frozenset({"integer", "number", "money", "decimal"})
 
 
@@ -61,14 +61,23 @@ class Dimension:
     def codes(self, values: pa.Array, numbers: NDArray[np.float64] | None) -> NDArray[np.uint8]:
         """One code per row; `numbers` are the values of a numeric column, NaN for missing."""
         if numbers is None:
-            text = values.cast(pa.string())
-            found = pc.fill_null(pc.add(pc.index_in(text, value_set=self.labels), 1), len(self.bins))
-            return np.asarray(pc.if_else(pc.is_null(text), MISSING, found).cast(pa.uint8()))
+            known = places(values, self.labels) + 1
+            return np.where(np.asarray(values.is_null()), MISSING, known).astype(np.uint8)
         codes = np.ones(len(numbers), dtype=np.uint8)
         for edge in self.edges:
             codes += numbers > edge
         codes[np.isnan(numbers)] = MISSING
         return codes
+
+
+def places(values: pa.Array, labels: pa.Array) -> NDArray[np.integer]:
+    """The place of each text among `labels`, their number for any other and for NULL."""
+    coded = as_dictionary(values)
+    other = len(labels)
+    each = pc.fill_null(pc.index_in(coded.dictionary.cast(pa.string()), value_set=labels), other)
+    known = np.append(np.asarray(each), other).astype(np.min_scalar_type(other))
+    found: NDArray[np.integer] = known[np.asarray(pc.fill_null(coded.indices, len(coded.dictionary)))]
+    return found
 
 
 def as_numbers(values: pa.Array) -> NDArray[np.float64]:
@@ -96,9 +105,13 @@ def sample(files: Sequence[Path], columns: Sequence[str]) -> pa.Table:
 
 
 def read(files: Sequence[Path], columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
-    """Record batches of several files, in order."""
+    """Record batches of several files, in order; texts come as dictionaries."""
     for file in files:
-        with pq.ParquetFile(file) as parquet:
+        schema = pq.read_schema(file)
+        text = [
+            name for name in columns if name != "customer_id" and pa.types.is_string(schema.field(name).type)
+        ]
+        with pq.ParquetFile(file, read_dictionary=text) as parquet:
             yield from parquet.iter_batches(BATCH_ROWS, columns=list(columns))
 
 
@@ -168,4 +181,4 @@ def _written(value: float) -> str:
     return f"{int(rounded):,}" if rounded == int(rounded) else f"{rounded:,}"
 
 
-__all__ = ["CODES", "MISSING", "Bin", "Dimension", "as_numbers", "dimension", "read", "sample"]
+__all__ = ["MISSING", "Bin", "Dimension", "as_numbers", "dimension", "places", "read", "sample"]

@@ -185,7 +185,7 @@ class _Numbers:
 
 def _sum_up(members: Members, segment: pa.Array, numbers: Mapping[str, _Numbers]) -> None:
     """Add a batch to the members and the sums of measures, exactly (in whole minor units)."""
-    coded = _dictionary(segment)
+    coded = as_dictionary(segment)
     labels = coded.dictionary.to_pylist()
     codes = np.asarray(pc.fill_null(coded.indices, len(labels))).astype(np.int64)
     counts = np.bincount(codes, minlength=len(labels) + 1)
@@ -207,7 +207,8 @@ def _sum_up(members: Members, segment: pa.Array, numbers: Mapping[str, _Numbers]
                 members.sums.setdefault(key, None)
 
 
-def _dictionary(values: pa.Array) -> pa.DictionaryArray:
+def as_dictionary(values: pa.Array) -> pa.DictionaryArray:
+    """Texts as codes and the distinct texts."""
     return values if pa.types.is_dictionary(values.type) else values.cast(pa.string()).dictionary_encode()
 
 
@@ -225,7 +226,7 @@ def _rows(name: str, batch: pa.RecordBatch, ids: pa.Array, as_of: date, past: Pa
     there = set(batch.schema.names)
 
     def text(column: str, instead: pa.Array) -> pa.Array:
-        return _dictionary(batch.column(column)).cast(TEXT) if column in there else instead
+        return as_dictionary(batch.column(column)).cast(TEXT) if column in there else instead
 
     nothing = pa.nulls(len(ids), TEXT)
     segment = text(f"seg_{name}", nothing)
@@ -251,7 +252,7 @@ def member_bytes(ids: pa.Array, segments: pa.Array) -> memoryview:
     """`customer_id,segment\\n` of each row, as UTF-8."""
     if not len(ids):
         return memoryview(b"")
-    coded = _dictionary(segments)
+    coded = as_dictionary(segments)
     tails = pa.array([f",{label}\n" for label in coded.dictionary.to_pylist()], pa.string())
     joined = pc.binary_join_element_wise(ids, tails.take(coded.indices), "").cast(pa.large_string())
     offsets = memoryview(joined.buffers()[1]).cast("q")
@@ -263,6 +264,7 @@ __all__ = [
     "SCHEMA",
     "Members",
     "Past",
+    "as_dictionary",
     "batches",
     "member_bytes",
     "since_file",

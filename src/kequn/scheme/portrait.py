@@ -9,47 +9,35 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from math import erfc, sqrt
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from kequn.errors import KequnError
 from kequn.i18n import title as worded
 from kequn.language import Catalog
 from kequn.scheme.assignment import Assignment
+from kequn.scheme.contrast import Value, contrasted
 from kequn.scheme.dimensions import (
-    CODES,
     MISSING,
     SAMPLE_ROWS,
     Dimension,
     as_numbers,
     dimension,
+    places,
     read,
     sample,
 )
-from kequn.scheme.tally import Ordered, Tally
+from kequn.scheme.tally import Tally, medians
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
 NOT_DESCRIBING = frozenset({"customer_id", "referred_by", "company_id", "name", "phone", "email"})
-FALSE_ALARMS = 0.05
-LEAST_EXPECTED = 5
-"""Below this many expected customers a share is not judged."""
 CANDIDATES = 200
-SCHEMA = pa.schema(
-    [
-        ("scheme", pa.string()), ("segment", pa.string()), ("dimension", pa.string()), ("title_zh", pa.string()),
-        ("title_en", pa.string()), ("position", pa.int64()), ("value", pa.string()), ("low", pa.float64()),
-        ("high", pa.float64()), ("customers", pa.int64()), ("share", pa.float64()), ("rest_share", pa.float64()),
-        ("lift", pa.float64()), ("p_adjusted", pa.float64()), ("significant", pa.bool_()),
-    ]
-)  # fmt: skip
 TYPICAL = pa.schema(
     [
         ("scheme", pa.string()), ("segment", pa.string()), ("dimension", pa.string()), ("value", pa.string()),
@@ -70,26 +58,35 @@ class Portrait:
 
 @dataclass
 class _Kept:
-    """Every k-th customer as a whole: numbers, codes, segments. Enough for medians and for an example."""
+    """Every k-th customer as a whole: id, numbers, and the codes of dimensions and schemes. Enough for medians and for an example."""
 
     step: int
     offset: int = 0
     ids: list[str] = field(default_factory=list)
     numbers: dict[str, list[NDArray[np.float64]]] = field(default_factory=dict)
-    codes: dict[str, list[NDArray[np.uint8]]] = field(default_factory=dict)
-    segments: dict[str, list[NDArray[np.int64]]] = field(default_factory=dict)
-
-    sorted: dict[str, Ordered] = field(default_factory=dict)
-
-    def ordered(self, name: str) -> Ordered:
-        if name not in self.sorted:
-            self.sorted[name] = Ordered.of(np.concatenate(self.numbers.pop(name)))
-        return self.sorted[name]
+    parts: dict[str, list[NDArray[np.integer]]] = field(default_factory=dict)
 
     def rows(self, count: int) -> slice:
+        """Which of the next `count` customers are kept."""
         first = (-self.offset) % self.step
         self.offset += count
         return slice(first, None, self.step)
+
+    def keep(
+        self,
+        ids: pa.Array,
+        codes: Mapping[str, NDArray[np.integer]],
+        numbers: Mapping[str, NDArray[np.float64]],
+    ) -> None:
+        rows = self.rows(len(ids))
+        self.ids += ids.take(pa.array(np.arange(len(ids))[rows])).to_pylist()
+        for name, code in codes.items():
+            self.parts.setdefault(name, []).append(code[rows].copy())
+        for name, values in numbers.items():
+            self.numbers.setdefault(name, []).append(values[rows].copy())
+
+    def codes(self, name: str) -> NDArray[np.integer]:
+        return np.concatenate(self.parts[name]) if self.parts else np.zeros(0, dtype=np.uint8)
 
 
 def portrait(profile: Sequence[Path], assignment: Assignment, catalog: Catalog) -> Portrait:
@@ -100,25 +97,23 @@ def portrait(profile: Sequence[Path], assignment: Assignment, catalog: Catalog) 
     Raises KequnError `scheme.portrait_rows` when the two don't list the same customers.
     """
     dimensions = _dimensions(profile, catalog)
-    labels = {name: pa.array(list(result.counts), pa.string()) for name, result in assignment.results.items()}
-    sizes = {name: len(each) for name, each in labels.items()}
-    codes = {d.name: CODES for d in dimensions} | {f"seg_{name}": size + 1 for name, size in sizes.items()}
-    tally = Tally(sizes, codes)
+    segments = {f"seg_{name}": list(result.counts) for name, result in assignment.results.items()}
+    labels = {name: pa.array(each, pa.string()) for name, each in segments.items()}
+    tally = Tally(
+        {name: len(each) + 1 for name, each in segments.items()},
+        {d.name: len(d.bins) + 1 for d in dimensions},
+    )
     kept = _Kept(max(1, sum(pq.read_metadata(file).num_rows for file in profile) // SAMPLE_ROWS))
-    for ids, left, right in _together(
-        profile, [d.name for d in dimensions], assignment.wide, [f"seg_{name}" for name in labels]
-    ):
-        segments = {name: _segment_codes(right.column(f"seg_{name}"), labels[name]) for name in labels}
-        rows = kept.rows(len(ids))
-        kept.ids += ids.take(pa.array(np.arange(len(ids))[rows])).to_pylist()
-        for name, values in segments.items():
-            kept.segments.setdefault(name, []).append(values[rows].copy())
-        tally.count(segments, _coded(left, dimensions, segments, kept, rows))
-    table = _judged([row for name in labels for row in _rows(name, tally, dimensions, assignment)])
-    typical = [
-        row for name in labels for row in _typical(name, tally, dimensions, kept, labels[name].to_pylist())
-    ]
-    return Portrait(table, pa.Table.from_pylist(typical, TYPICAL))
+    for ids, left, right in _together(profile, [d.name for d in dimensions], assignment.wide, list(labels)):
+        codes = {name: places(right.column(name), each) for name, each in labels.items()}
+        numbers = {d.name: as_numbers(left.column(d.name)) for d in dimensions if d.is_number}
+        codes |= {d.name: d.codes(left.column(d.name), numbers.get(d.name)) for d in dimensions}
+        kept.keep(ids, codes, numbers)
+        tally.add(codes)
+    return Portrait(
+        contrasted(segments, _values(dimensions, assignment), tally),
+        _typical(segments, tally, dimensions, kept),
+    )
 
 
 def _dimensions(profile: Sequence[Path], catalog: Catalog) -> list[Dimension]:
@@ -129,26 +124,6 @@ def _dimensions(profile: Sequence[Path], catalog: Catalog) -> list[Dimension]:
     rows = sample(profile, [column.name for column in columns])
     found = (dimension(column, rows.column(column.name), catalog.minor_unit_digits) for column in columns)
     return [each for each in found if each is not None]
-
-
-def _coded(
-    batch: pa.RecordBatch,
-    dimensions: Sequence[Dimension],
-    segments: Mapping[str, NDArray[np.int64]],
-    kept: _Kept,
-    rows: slice,
-) -> Iterator[tuple[str, NDArray[Any]]]:
-    """The codes of one batch, dimension by dimension, then of the other schemes; a few rows are kept on the way."""
-    for each in dimensions:
-        values = batch.column(each.name)
-        numbers = as_numbers(values) if each.is_number else None
-        codes = each.codes(values, numbers)
-        if numbers is not None:
-            kept.numbers.setdefault(each.name, []).append(numbers[rows].copy())
-        kept.codes.setdefault(each.name, []).append(codes[rows].copy())
-        yield each.name, codes
-    for name, place in segments.items():
-        yield f"seg_{name}", place
 
 
 def _together(
@@ -174,134 +149,76 @@ def _together(
         a, b = a.slice(rows), b.slice(rows)
 
 
-def _segment_codes(values: pa.Array, labels: pa.Array) -> NDArray[np.int64]:
-    found = pc.index_in(values.cast(pa.string()), value_set=labels)
-    return np.asarray(pc.fill_null(found, len(labels)).cast(pa.int64()))
-
-
-def _rows(
-    name: str, tally: Tally, dimensions: Sequence[Dimension], assignment: Assignment
-) -> Iterator[dict[str, Any]]:
-    segments = list(assignment.results[name].counts)
+def _values(dimensions: Sequence[Dimension], assignment: Assignment) -> list[Value]:
+    """Everything a segment is compared on: the bins of each dimension, then the segments of each scheme."""
+    found = []
     for each in dimensions:
         titles = dict(each.column.title)
-        head = {"dimension": each.name, "title_zh": worded(titles, "zh"), "title_en": worded(titles, "en")}
-        shown = tally.of(name, each.name)[:, MISSING + 1 : len(each.bins) + 1]
-        yield from _compared(name, segments, head, [(b.label, b.low, b.high) for b in each.bins], shown)
-    for other, result in assignment.results.items():
-        if other != name:
-            titles = dict(result.bound.spec.title)
-            head = {
-                "dimension": f"seg_{other}",
-                "title_zh": worded(titles, "zh") or other,
-                "title_en": worded(titles, "en") or other,
-            }
-            shown = tally.of(name, f"seg_{other}")[:, : len(result.counts)]
-            yield from _compared(
-                name, segments, head, [(segment, None, None) for segment in result.counts], shown
-            )
-
-
-def _compared(
-    name: str,
-    segments: Sequence[str],
-    head: Mapping[str, Any],
-    values: Sequence[tuple[str, float | None, float | None]],
-    shown: NDArray[np.int64],
-) -> Iterator[dict[str, Any]]:
-    """Shares among customers whose value is known, against everybody else in the scheme."""
-    sizes, totals = shown.sum(axis=1).tolist(), shown.sum(axis=0).tolist()
-    everybody = sum(sizes)
-    for segment, size, counts in zip(segments, sizes, shown.tolist(), strict=True):
-        rest = everybody - size
-        for position, ((label, low, high), count, total) in enumerate(
-            zip(values, counts, totals, strict=True)
-        ):
-            if not total:
-                continue
-            share = count / size if size else None
-            rest_share = (total - count) / rest if rest else None
-            yield {
-                "scheme": name, "segment": segment, **head, "position": position, "value": label, "low": low, "high": high,
-                "customers": count, "share": share, "rest_share": rest_share,
-                "lift": share / rest_share if share is not None and rest_share else None,
-                "p": p_value(count, size, total - count, rest),
-            }  # fmt: skip
-
-
-def p_value(count: int, size: int, others: int, rest: int) -> float | None:
-    """Two-sided p of equal shares `count / size` and `others / rest` (pooled z); None where too few are expected to tell."""
-    if not size or not rest:
-        return None
-    pooled = (count + others) / (size + rest)
-    if min(size, rest) * min(pooled, 1 - pooled) < LEAST_EXPECTED:
-        return None
-    z = (count / size - others / rest) / sqrt(pooled * (1 - pooled) * (1 / size + 1 / rest))
-    return erfc(abs(z) / sqrt(2))
-
-
-def adjusted(p: Sequence[float | None]) -> list[float | None]:
-    """Benjamini and Hochberg (1995): p × m / rank, made monotone from the largest down. None stays None."""
-    known = np.array([value for value in p if value is not None])
-    order = np.argsort(known, kind="stable")
-    ranked = known[order] * len(known) / np.arange(1, len(known) + 1)
-    stepped = np.minimum(np.minimum.accumulate(ranked[::-1])[::-1], 1.0)
-    back = np.empty_like(known)
-    back[order] = stepped
-    following = iter(back.tolist())
-    return [None if value is None else next(following) for value in p]
-
-
-def _judged(rows: list[dict[str, Any]]) -> pa.Table:
-    for row, p in zip(rows, adjusted([row.pop("p") for row in rows]), strict=True):
-        row["p_adjusted"] = p
-        row["significant"] = p is not None and p < FALSE_ALARMS
-    return pa.Table.from_pylist(rows, SCHEMA)
+        words = worded(titles, "zh"), worded(titles, "en")
+        found += [
+            Value(each.name, words, place, bin.label, bin.low, bin.high, MISSING + 1 + place)
+            for place, bin in enumerate(each.bins)
+        ]
+    for name, result in assignment.results.items():
+        titles = dict(result.bound.spec.title)
+        words = worded(titles, "zh") or name, worded(titles, "en") or name
+        found += [
+            Value(f"seg_{name}", words, place, segment, None, None, place)
+            for place, segment in enumerate(result.counts)
+        ]
+    return found
 
 
 def _typical(
-    name: str, tally: Tally, dimensions: Sequence[Dimension], kept: _Kept, segments: Sequence[str]
-) -> Iterator[dict[str, Any]]:
-    owners = np.concatenate(kept.segments[name]) if kept.segments else np.zeros(0, dtype=np.int64)
-    wanted = np.zeros((len(dimensions), len(segments)), dtype=np.int64)
-    numbers: dict[str, Sequence[float | None]] = {}
+    segments: Mapping[str, Sequence[str]], tally: Tally, dimensions: Sequence[Dimension], kept: _Kept
+) -> pa.Table:
+    codes = np.array([kept.codes(each.name) for each in dimensions]).reshape(len(dimensions), len(kept.ids))
+    owners = {name: kept.codes(name) for name in segments}
+    wanted = {name: _wanted(tally, name, len(each), dimensions) for name, each in segments.items()}
+    numbers = {name: np.concatenate(parts) for name, parts in kept.numbers.items()}
+    middle = medians(numbers, owners, {name: len(own) for name, own in segments.items()})
+    rows: list[dict[str, Any]] = []
+    for name, own in segments.items():
+        for place, segment in enumerate(own):
+            want = wanted[name][:, place]
+            example = _example(np.flatnonzero(owners[name] == place), want, codes, kept.ids)
+            for each, code in zip(dimensions, want.tolist(), strict=True):
+                if code > 0:
+                    number = middle[name, each.name][place] if each.is_number else None
+                    rows.append(
+                        {
+                            "scheme": name.removeprefix("seg_"), "segment": segment, "dimension": each.name,
+                            "value": each.bins[code - 1].label, "number": None if number is None else number * each.scale,
+                            "example_customer_id": example,
+                        }
+                    )  # fmt: skip
+    return pa.Table.from_pylist(rows, TYPICAL)
+
+
+def _wanted(tally: Tally, scheme: str, count: int, dimensions: Sequence[Dimension]) -> NDArray[np.int64]:
+    """The code that is typical of each segment in each dimension: the most frequent value, or the bin in which the middle
+    customer lies; -1 where nobody's value is known. A row per dimension, a column per segment."""
+    wanted = np.zeros((len(dimensions), count), dtype=np.int64)
     for row, each in enumerate(dimensions):
-        counts = tally.of(name, each.name)[:, MISSING + 1 :]
-        if each.is_number:  # the bin in which the middle customer lies
+        counts = tally.of(scheme, each.name)[:count, MISSING + 1 :]
+        if each.is_number:
             middle = (counts.sum(axis=1, keepdims=True) + 1) // 2
             wanted[row] = (np.cumsum(counts, axis=1) < middle).sum(axis=1) + 1
-            numbers[each.name] = kept.ordered(each.name).medians(owners, len(segments))
         else:
             wanted[row] = counts.argmax(axis=1) + 1
         wanted[row][counts.sum(axis=1) == 0] = -1
-    for place, segment in enumerate(segments):
-        example = _example(np.flatnonzero(owners == place), wanted[:, place], dimensions, kept)
-        for row, each in enumerate(dimensions):
-            if wanted[row, place] > 0:
-                number = numbers[each.name][place] if each.is_number else None
-                yield {
-                    "scheme": name, "segment": segment, "dimension": each.name, "value": each.bins[wanted[row, place] - 1].label,
-                    "number": None if number is None else number * each.scale, "example_customer_id": example,
-                }  # fmt: skip
+    return wanted
 
 
 def _example(
-    rows: NDArray[np.int64], wanted: NDArray[np.int64], dimensions: Sequence[Dimension], kept: _Kept
+    rows: NDArray[np.int64], wanted: NDArray[np.int64], codes: NDArray[np.integer], ids: Sequence[str]
 ) -> str | None:
     """The member among those kept who shares most typical values; the smallest id of several."""
     if not len(rows):
         return None
     rows = rows[:: max(1, len(rows) // CANDIDATES)]
-    agreeing = np.zeros(len(rows), dtype=np.int64)
-    for value, each in zip(wanted, dimensions, strict=True):
-        agreeing += _whole(kept.codes, each.name)[rows] == value
-    return kept.ids[int(rows[agreeing.argmax()])]
+    agreeing = (codes[:, rows] == wanted[:, np.newaxis]).sum(axis=0)
+    return ids[int(rows[agreeing.argmax()])]
 
 
-def _whole(parts: dict[str, list[NDArray[np.uint8]]], name: str) -> NDArray[np.uint8]:
-    if len(parts[name]) > 1:
-        parts[name] = [np.concatenate(parts[name])]
-    return parts[name][0]
-
-
-__all__ = ["Portrait", "adjusted", "p_value", "portrait"]
+__all__ = ["Portrait", "portrait"]
