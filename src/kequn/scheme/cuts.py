@@ -103,9 +103,8 @@ def _numbers(table: pa.Table, name: str) -> NDArray[Any]:
 
 
 def _count_query(source: exp.Query, place: int, measure: exp.Expr, scope: exp.Expr) -> exp.Select:
-    inner = (
-        exp.select(exp.alias_(measure.copy(), "v")).from_(source.subquery("customers")).where(scope.copy())
-    )
+    inner = exp.select(exp.alias_(measure.copy(), "v")).from_(source.subquery("customers"), copy=False)
+    inner.where(scope.copy(), copy=False)
     known = exp.Not(this=exp.Is(this=exp.column("v"), expression=exp.Null()))
     return (
         exp.select(
@@ -113,9 +112,9 @@ def _count_query(source: exp.Query, place: int, measure: exp.Expr, scope: exp.Ex
             exp.column("v"),
             exp.alias_(_count_star(), "customers"),
         )
-        .from_(inner.subquery("measured"))
-        .where(known)
-        .group_by(exp.column("v"))
+        .from_(inner.subquery("measured", copy=False), copy=False)
+        .where(known, copy=False)
+        .group_by(exp.column("v"), copy=False)
     )
 
 
@@ -206,15 +205,16 @@ def _among_equals(
     same = exp.EQ(this=bound.measure(ask.columns[0]), expression=number(value))
     inner = (
         exp.select(*names, exp.alias_(column("customer_id"), "customer_id"))
-        .from_(source.subquery("customers"))
-        .where(exp.and_(scope.copy(), same))
+        .from_(source.subquery("customers"), copy=False)
+        .where(exp.and_(scope.copy(), same), copy=False)
     )
     order = [
         exp.Ordered(this=exp.column(f"k{place}"), desc=True, nulls_first=False)
         for place in range(1, len(names))
     ]
-    ordered = exp.select("*").from_(inner.subquery("equals")).order_by(*order, exp.column("customer_id"))
-    row = engine.sql(ordered.limit(1).offset(offset)).to_pylist()[0]
+    ordered = exp.select("*").from_(inner.subquery("equals", copy=False), copy=False)
+    ordered.order_by(*order, exp.column("customer_id"), copy=False)
+    row = engine.sql(ordered.limit(1, copy=False).offset(offset, copy=False)).to_pylist()[0]
     return [row[f"k{place}"] for place in range(len(names))] + [row["customer_id"]]
 
 

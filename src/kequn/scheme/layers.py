@@ -94,7 +94,8 @@ class Layers:
         """One more layer: everything so far and `columns`."""
         if columns:
             made = [exp.alias_(tree, name, quoted=True) for name, tree in columns.items()]
-            self.source = exp.select(exp.Star(), *made).from_(self.source.subquery("layer"))
+            below = self.source.subquery("layer", copy=False)
+            self.source = exp.select(exp.Star(), *made).from_(below, copy=False)
 
     def bind(self, jobs: Sequence[tuple[Scheme, str, exp.Expr | None]]) -> list[Bound]:
         """Schemes with their cut points, read off the query so far. A job is (scheme, prefix, within)."""
