@@ -7,7 +7,15 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from kequn.predict.clv import Covariates, Statistics, ValueSettings, fit_models, lifetime_value, sensitivity
+from kequn.predict.clv import (
+    Covariates,
+    Statistics,
+    ValueSettings,
+    fit_models,
+    lifetime_value,
+    sensitivity,
+    tailored,
+)
 from kequn.predict.clv.season import DAYS_PER_MONTH
 from tests.predict.clv.customers import bg_nbd_customers
 
@@ -78,3 +86,17 @@ def test_a_column_that_does_not_vary_is_left_out() -> None:
     assert fit.parameters == pytest.approx(fit_models(known).tailoring.tailored.fit.parameters)
     flat = replace(known, covariates=Covariates(("flat",), np.array([[5.0]]), np.zeros(MANY, dtype=np.int64)))
     assert "predict.clv_covariates_constant" in fit_models(flat).warnings
+
+
+def test_many_customers_are_fitted_by_a_sample_and_all_are_scored(monkeypatch: pytest.MonkeyPatch) -> None:
+    known = statistics(0.7)
+    whole = fit_models(known).tailoring.tailored.fit
+    monkeypatch.setattr(tailored, "MOST_FITTED", 2500)
+    models = fit_models(known)
+    fit = models.tailoring.tailored.fit
+    assert (fit.customers, whole.customers) == (2500, MANY)
+    name = "rate:channel=ads"
+    assert fit.parameters[name] == pytest.approx(whole.parameters[name], abs=3 * fit.standard_errors[name])
+    assert models.tailoring.gain > 20
+    assert np.isfinite(lifetime_value(known, models=models).clv).all()
+    assert fit_models(known).tailoring.tailored.fit.parameters == fit.parameters

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from kequn.errors import ModelError
 from kequn.predict.clv.beta_geometric import BgNbd
+from kequn.predict.clv.beta_geometric_fit import fit_bg_nbd
 from kequn.predict.clv.covariates import CovariateModel, fit_bg_nbd_covariates
 from kequn.predict.clv.fit import Fit
 from kequn.predict.clv.gate import Gate, covariate_gate
@@ -18,6 +19,9 @@ from kequn.predict.clv.special import Array
 from kequn.predict.clv.statistics import Covariates, Statistics
 
 KIND = "bg_nbd_covariates"
+MOST_FITTED = 100_000
+"""Customers whose covariates are fitted; more add time and memory, hardly precision."""
+SEED = 2007
 EFFECTS = ("rate", "a", "b")
 
 
@@ -70,30 +74,40 @@ class Rows:
 def tailor(statistics: Statistics, given: Covariates, plain: Fit[Any] | None) -> Tailoring:
     """BG/NBD with covariates on purchase rate and dropout, used where Akaike's criterion prefers it to `plain`.
 
-    A column that is the same for all these customers is left out. `gain` is what the criterion gains, in log-likelihood
+    Beyond `MOST_FITTED` customers both are fitted to the same sample of so many. A column that is the same for all these customers is left out. `gain` is what the criterion gains, in log-likelihood
     less the number of coefficients. Raises nothing: a fit that fails or runs away is not used, and a code says so.
     """
-    columns = given.table[given.pattern]
+    chosen = _sample(len(statistics))
+    columns = given.table[given.pattern[chosen]]
     varies = np.flatnonzero(columns.std(axis=0) > 0)
     gate = covariate_gate(int((statistics.x > 0).sum()), len(EFFECTS) * len(varies))
     if not gate.ok or not len(varies):
         return Tailoring(None, gate, warnings=() if len(varies) else ("predict.clv_covariates_constant",))
     if plain is None or plain.kind != BgNbd.kind or plain.prior is not None:
         return Tailoring(None, gate, warnings=("predict.clv_covariates_no_base",))
-    chosen, names = columns[:, varies], [given.names[i] for i in varies]
+    known = statistics.x[chosen], statistics.t_x[chosen], statistics.T[chosen]
+    own, names = columns[:, varies], [given.names[i] for i in varies]
     try:
         fit = fit_bg_nbd_covariates(
-            statistics.x, statistics.t_x, statistics.T,
-            purchase=chosen, dropout=chosen, purchase_names=names, dropout_names=names,
-        )  # fmt: skip
+            *known, purchase=own, dropout=own, purchase_names=names, dropout_names=names
+        )
+        without = plain if len(chosen) == len(statistics) else fit_bg_nbd(*known)
     except ModelError as error:
         return Tailoring(None, gate, warnings=(error.code,))
     if fit.boundary:
         return Tailoring(None, gate, warnings=("predict.clv_covariates_ran_away",))
-    gain = fit.log_likelihood - plain.log_likelihood - len(EFFECTS) * len(varies)
+    gain = fit.log_likelihood - without.log_likelihood - len(EFFECTS) * len(varies)
     if gain <= 0:
         return Tailoring(None, gate, gain, ("predict.clv_covariates_say_nothing",))
     return Tailoring(Tailored(fit, given.table[:, varies]), gate, gain)
+
+
+def _sample(customers: int) -> NDArray[np.int64]:
+    """Places of the customers to fit, in order: all, or `MOST_FITTED` drawn with a fixed seed (they stand in the order of ids)."""
+    if customers <= MOST_FITTED:
+        return np.arange(customers)
+    drawn = np.random.default_rng(SEED).choice(customers, MOST_FITTED, replace=False)
+    return np.sort(drawn).astype(np.int64)
 
 
 __all__ = ["EFFECTS", "KIND", "Rows", "Tailored", "Tailoring", "tailor"]
