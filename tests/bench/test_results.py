@@ -34,7 +34,12 @@ def test_a_failing_command_tells_why() -> None:
 
 def test_a_chosen_contender_brings_what_it_is_compared_with() -> None:
     assert [c.name for c in chosen_contenders(["registry19"], 10)] == ["scan", "hand19", "registry19"]
-    assert [c.name for c in chosen_contenders(["refresh"], 10)] == ["deliver", "prepare", "run_schemes", "refresh"]
+    assert [c.name for c in chosen_contenders(["refresh"], 10)] == [
+        "deliver",
+        "prepare",
+        "run_schemes",
+        "refresh",
+    ]
     assert "pandas19" not in {c.name for c in chosen_contenders(None, 50)}
 
 
