@@ -27,8 +27,8 @@ STORED = {
 @pytest.mark.parametrize(
     ("lang", "words"),
     [
-        ("zh", ("为什么是 2 群", "0.61", "93.7%", "购买次数 &gt; 9", "“旧群”已消失", "没有简单的规则能说明", "2 ←", "-1235")),
-        ("en", ("Why 2 groups", "0.61", "93.7%", "Orders &gt; 9", "&#x27;Old ones&#x27; is gone", "no simple rule tells", "2 ←", "-1235")),
+        ("zh", ("为什么是 2 群", "0.61", "93.7%", "购买次数 &gt; 9", "“旧群”已消失", "没有简单的规则能说明", "2 ←", "-1,235")),
+        ("en", ("Why 2 groups", "0.61", "93.7%", "Orders &gt; 9", "&#x27;Old ones&#x27; is gone", "no simple rule tells", "2 ←", "-1,235")),
     ],
 )  # fmt: skip
 def test_the_page_says_why_how_sure_who_and_what_changed(lang: str, words: tuple[str, ...]) -> None:
@@ -42,3 +42,14 @@ def test_the_page_says_why_how_sure_who_and_what_changed(lang: str, words: tuple
 def test_other_schemes_have_no_such_part() -> None:
     assert discovery({"clusters": {"found": STORED}}, "rfm", "zh") is None
     assert discovery({}, "found", "zh") is None
+
+
+def test_only_the_measures_of_the_method_are_shown() -> None:
+    latent = [
+        {"k": k, "silhouette": None, "stability": None, "weakest": None, "bic": -900.0 - k} for k in (1, 2)
+    ]
+    stored = {**STORED, "k": {**STORED["k"], "candidates": latent}}
+    found = discovery({"clusters": {"found": stored}}, "found", "en")
+    assert found is not None
+    assert found["measures"] == ["BIC"]
+    assert [one["figures"] for one in found["candidates"]] == [["-901"], ["-902"]]

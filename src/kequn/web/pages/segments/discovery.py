@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from kequn.i18n import say
 from kequn.reading import found_groups
+from kequn.web.ui import numbers
 
-HEADS = ("rules", "tried", "number", "silhouette", "stability", "weakest", "lineage", "no_rule")
+HEADS = ("rules", "tried", "number", "lineage", "no_rule")
+MEASURES = ("silhouette", "stability", "weakest", "bic")
 
 
 def discovery(manifest: Mapping[str, Any], scheme: str, lang: str) -> dict[str, Any] | None:
@@ -34,16 +36,29 @@ def discovery(manifest: Mapping[str, Any], scheme: str, lang: str) -> dict[str, 
             }
             for group in found["groups"]
         ],
+        "measures": [
+            "BIC" if name == "bic" else say(f"report.found.{name}", lang)
+            for name in _measured(found["candidates"])
+        ],
         "candidates": [
             {
-                "k": each["k"], "chosen": each["k"] == found["k"], "bic": each["bic"],
-                **{name: each[name] for name in ("silhouette", "stability", "weakest")},
+                "k": each["k"],
+                "chosen": each["k"] == found["k"],
+                "figures": [
+                    numbers.number(each[name], 0 if name == "bic" else 2)
+                    for name in _measured(found["candidates"])
+                ],
             }
             for each in found["candidates"]
         ],
         "lineage": [link["text"][lang] for link in found["lineage"]],
         "heads": {name: say(f"report.found.{name}", lang) for name in HEADS},
-    }  # fmt: skip
+    }
+
+
+def _measured(candidates: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The measures that this method has: k-means and latent classes are judged by different ones."""
+    return [name for name in MEASURES if any(each[name] is not None for each in candidates)]
 
 
 __all__ = ["discovery"]
