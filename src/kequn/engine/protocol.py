@@ -11,6 +11,7 @@ from kequn.errors import EngineError
 
 if TYPE_CHECKING:
     import pyarrow as pa
+    from numpy.typing import NDArray
     from sqlglot import exp
 
 BatchFunction = Callable[["pa.RecordBatch"], "pa.RecordBatch"]
@@ -50,6 +51,12 @@ class Engine(Protocol):
 
     def sql(self, query: exp.Query) -> pa.Table:
         """Run a query whose result fits in memory."""
+
+    def rows(self, query: exp.Query) -> list[dict[str, Any]]:
+        """Run a query of few rows: each as {column: value}."""
+
+    def numbers(self, query: exp.Query) -> dict[str, NDArray[Any]]:
+        """Run a query of numbers without NULLs whose result fits in memory: {column: array}."""
 
     def scalar(self, query: exp.Query) -> Any:
         """The first cell of a query's first row, None when there is no row."""

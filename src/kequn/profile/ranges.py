@@ -71,7 +71,8 @@ def _some_ids(engine: Engine, base: str, step: int) -> list[str]:
         .from_(base)
         .where(exp.EQ(this=hashed, expression=exp.Literal.number(0)))
     )
-    return sorted(engine.sql(query).column(0).to_pylist(), key=lambda text: str(text).encode())
+    ids = [str(row["customer_id"]) for row in engine.rows(query)]
+    return sorted(ids, key=str.encode)
 
 
 def narrowed(shared: Iterable[str], used: Iterable[str], relations: Mapping[str, Relation]) -> set[str]:

@@ -61,7 +61,7 @@ def _over_facts(
         counts = exp.select(
             exp.alias_(inside, "inside"), exp.alias_(exp.Count(this=exp.Star(), big_int=True), "total")
         )
-        row = engine.sql(counts.from_(joined.subquery("j"))).to_pylist()[0]
+        row = engine.rows(counts.from_(joined.subquery("j")))[0]
         return int(row["inside"]), int(row["total"])
     finally:
         engine.close()

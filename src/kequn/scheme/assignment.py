@@ -237,7 +237,7 @@ def _expected(engine: Engine, layers: Layers) -> dict[str, int]:
             exp.Coalesce(this=cast(exp.Sum(this=one), "BIGINT"), expressions=[exp.Literal.number(0)])
         )
     aliased = [exp.alias_(tree, f"n{place}") for place, tree in enumerate(counts)]
-    row = engine.sql(exp.select(*aliased).from_(layers.source.subquery("layer"))).to_pylist()[0]
+    row = engine.rows(exp.select(*aliased).from_(layers.source.subquery("layer")))[0]
     return {"*": int(row["n0"]), **{name: int(row[f"n{place + 1}"]) for place, name in enumerate(names)}}
 
 

@@ -18,7 +18,6 @@ from kequn.scheme.kind import Ask, Bound, Quantiles, Ranks, number
 
 if TYPE_CHECKING:
     import numpy as np
-    import pyarrow as pa
     from numpy.typing import NDArray
 
 TOGETHER = 6
@@ -84,22 +83,14 @@ def _count(engine: Engine, source: exp.Query, wanted: Sequence[tuple[exp.Expr, e
     query: exp.Query = queries[0]
     for other in queries[1:]:
         query = exp.union(query, other, distinct=False, copy=False)
-    table = engine.sql(query)
-    place, value, customers = (_numbers(table, name) for name in ("ask", "v", "customers"))
+    table = engine.numbers(query)
+    place, value, customers = (table[name] for name in ("ask", "v", "customers"))
     found = []
     for index in range(len(wanted)):
         here = place == index
         order = np.argsort(value[here])  # distinct values: the fastest order is the only one
         found.append(Counts(value[here][order], customers[here][order]))
     return found
-
-
-def _numbers(table: pa.Table, name: str) -> NDArray[Any]:
-    """A column without NULLs; by DLPack, because `to_numpy` would import pandas (a third of a second)."""
-    import numpy as np
-
-    chunks = [np.from_dlpack(chunk) for chunk in table.column(name).chunks if len(chunk)]
-    return np.concatenate(chunks) if chunks else np.empty(0, dtype=np.int64)
 
 
 def _count_query(source: exp.Query, place: int, measure: exp.Expr, scope: exp.Expr) -> exp.Select:
@@ -214,7 +205,7 @@ def _among_equals(
     ]
     ordered = exp.select("*").from_(inner.subquery("equals", copy=False), copy=False)
     ordered.order_by(*order, exp.column("customer_id"), copy=False)
-    row = engine.sql(ordered.limit(1, copy=False).offset(offset, copy=False)).to_pylist()[0]
+    row = engine.rows(ordered.limit(1, copy=False).offset(offset, copy=False))[0]
     return [row[f"k{place}"] for place in range(len(names))] + [row["customer_id"]]
 
 

@@ -73,7 +73,7 @@ def cell_table(
         keys = [column(score) for score in axes.values()] + [column(f"seg_{name}")]
         made = exp.select(*(key.copy() for key in keys), *_totals(measures)).from_(relation)
         made = made.where(exp.Not(this=exp.Is(this=keys[-1].copy(), expression=exp.Null()))).group_by(*keys)
-        for row in engine.sql(made).to_pylist():
+        for row in engine.rows(made):
             cell = {axis: row[score] for axis, score in axes.items()}
             if any(score is None for score in cell.values()):
                 continue

@@ -26,7 +26,7 @@ def enrich_companies(job: Job) -> Enriched:
     if not job.has("companies.company_id"):
         return Enriched()
     query = exp.select(*(column(name) for name in ("company_id", *WANTED))).from_("companies")
-    rows = job.engine.sql(query).to_pylist()
+    rows = job.engine.rows(query)
     settings, unit = job.settings, 10**job.settings.minor_unit_digits
     units = {"cny": unit * (settings.per_cny or 1), "eur": unit * (settings.per_eur or 1)}
     parents = {row["company_id"]: row["parent_company_id"] for row in rows}

@@ -80,7 +80,7 @@ def _surroundings(job: Job) -> Surroundings:
     known = gazetteer()
     by_code: dict[str, Mapping[str, Any]] = {}
     by_name: dict[tuple[str, str], Mapping[str, Any]] = {}
-    for row in job.engine.sql(REGIONS).to_pylist() if job.has("regions.code") else []:
+    for row in job.engine.rows(REGIONS) if job.has("regions.code") else []:
         code = re.sub(r"(00)+$", "", str(row["code"])) if re.fullmatch(r"\d{2,6}", str(row["code"])) else ""
         code = code + "0" * (len(code) % 2)
         found = known.match(row["province"], row["city"], None, None)
@@ -91,7 +91,7 @@ def _surroundings(job: Job) -> Surroundings:
     if job.has("places.latitude", "places.longitude"):
         import numpy as np
 
-        rows = job.engine.sql(PLACES).to_pylist()
+        rows = job.engine.rows(PLACES)
         lat, lon = (
             np.array([row[name] for row in rows], dtype=np.float64) for name in ("latitude", "longitude")
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from kequn.language import portable
 from kequn.profile.enrich.tables import Enriched, Facts, Job, has
@@ -25,7 +25,7 @@ def enrich_searches(job: Job) -> Enriched:
     if not search_columns(job.facts):
         return Enriched()
     texts = sorted(job.engine.sql(DISTINCT).column(0).to_pylist()) if job.has("events.search_text") else []
-    words = category_words(job.engine.sql(NAMES).to_pylist()) if texts else {}
+    words = category_words(job.engine.rows(NAMES)) if texts else {}
     longest = max(map(len, words), default=0)
     found = [(text, category_of(text, words, longest)) for text in texts]
     kept = [(text, category) for text, category in found if category]
@@ -37,7 +37,7 @@ def enrich_searches(job: Job) -> Enriched:
     return Enriched({"enriched_search": job.write("enriched_search", table)}, report=report)
 
 
-def category_words(rows: list[Mapping[str, str | None]]) -> dict[str, str]:
+def category_words(rows: Sequence[Mapping[str, str | None]]) -> dict[str, str]:
     """Word to category. A word that stands for several categories tells nothing and is left out."""
     owners: dict[str, set[str]] = {}
     for row in rows:

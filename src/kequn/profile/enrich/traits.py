@@ -48,7 +48,7 @@ def enrich_traits(job: Job) -> Enriched:
         return Enriched()
     latest = LATEST.format(as_of=job.as_of.isoformat())
     job.engine.view("answers", portable(ANSWERS.format(latest=latest)))
-    counts = job.engine.sql(COUNTS).to_pylist()
+    counts = job.engine.rows(COUNTS)
     known = in_use(job.settings.questionnaires)
     asked = {row["questionnaire"] for row in counts}
     warnings: list[KequnError] = []

@@ -194,7 +194,7 @@ def _label_everybody(
         empty = exp.select(exp.alias_(nobody, "customer_id"), exp.alias_(nobody.copy(), "place"))
         engine.view(view, exp.select(exp.Star()).from_(empty.subquery("e")).where(exp.false()))
     count = exp.alias_(cast(exp.Count(this=exp.Star(), big_int=True), "BIGINT"), "customers")
-    found = engine.sql(exp.select(column("place"), count).from_(view).group_by(column("place"))).to_pylist()
+    found = engine.rows(exp.select(column("place"), count).from_(view).group_by(column("place")))
     by_place = {row["place"]: int(row["customers"]) for row in found}
     return tuple(by_place.get(place, 0) for place in model.ids)
 
@@ -235,7 +235,7 @@ def _overlap(
         .join(f"_kequn_places_{scheme} AS n", on=same)
     )
     table = np.zeros((len(previous), len(places)), dtype=np.int64)
-    for row in engine.sql(query.group_by(old.copy(), new.copy())).to_pylist():
+    for row in engine.rows(query.group_by(old.copy(), new.copy())):
         if row["rule_segment"] in previous:
             table[previous.index(row["rule_segment"]), places.index(row["place"])] = row["customers"]
     return table
