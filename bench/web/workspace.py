@@ -58,7 +58,7 @@ ORDER BY customer_id, rank
 
 
 def workspace(customers: int) -> Path:
-    """The folder of a workspace with that many customers and one published run; built when it isn't there."""
+    """The folder of a workspace with that many customers and two runs, the later one published; built when it isn't there."""
     folder = DATA / f"web-{customers}"
     if (folder / "done").exists():
         return folder
@@ -70,7 +70,8 @@ def workspace(customers: int) -> Path:
     (folder / "kequn.yaml").write_text(SETTINGS, encoding="utf-8")
     (folder / "sources.yaml").write_text(sources(folder), encoding="utf-8")
     _prepare(folder)
-    publish(folder, hour=9)
+    publish(folder, hour=9, as_of=date(2026, 10, 1))
+    publish(folder, hour=10)
     (folder / "done").touch()
     return folder
 
