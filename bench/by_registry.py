@@ -106,15 +106,19 @@ def score(engine: Engine, plan: ProfilePlan, profile: Path, out: Path, *, names:
 
 
 def full(data: Path, out: Path, stages: Stages) -> None:
-    """Every feature of the library that the canonical facts allow, written as a run publishes it."""
+    """The profile of a run: every feature of the library that the facts allow, with those that enrichments (festivals, regions,
+    prices, adoption …) make possible, written as a run publishes it."""
     from kequn.pipeline.views import register_facts, write_profile
+    from kequn.profile.enrich import enrich
 
     with stages.stage("plan"):
         engine = start(out)
         delivered = canonical(data / "facts")
         tables = {name: files(data / "facts" / name) for name in delivered}
         register_facts(engine, tables, delivered)
-        plan = Registry().plan(delivered, AS_OF, START)
+    with stages.stage("enrich"):
+        enriched = enrich(engine, delivered, AS_OF, out / "enriched")
+        plan = Registry(enriched.features).plan({**delivered, **enriched.delivered}, AS_OF, START)
     with stages.stage("profile"):
         write_profile(engine, plan, out / "full", 2)
     stages.notes["columns"] = len(plan.columns)
