@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, get_args
 
-MODELS = (
-    "demographic",
-    "behavioural",
-    "geographic",
-    "psychographic",
-    "technographic",
-    "firmographic",
-    "transactional",
-)
+from kequn.data.standard import Model
+
+MODELS = get_args(Model)
 
 
 def readiness(

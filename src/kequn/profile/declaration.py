@@ -12,19 +12,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
+from kequn.data.standard import Model
 from kequn.definitions import load_yaml, validate
 from kequn.i18n import packaged_yaml
 from kequn.language import Type
 
-Model7 = Literal[
-    "demographic",
-    "behavioural",
-    "geographic",
-    "psychographic",
-    "technographic",
-    "firmographic",
-    "transactional",
-]
 NAME = re.compile(r"^[a-z][a-z0-9_]{0,62}$")
 
 
@@ -45,7 +37,7 @@ class FeatureDeclaration(BaseModel):
     empty: int | float | str | bool | None = None
     title: dict[str, str] = Field(default_factory=dict)
     unit: str | None = None
-    model: Model7 | None = None
+    model: Model | None = None
     basis: Literal["external", "internal", "behaviour"] | None = None
     window: int | str | None = None
     each: Annotated[dict[str, list[int | str]], Field(alias="for")] = Field(default_factory=dict)
@@ -79,7 +71,7 @@ class FeatureFile(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: Model7 | None = None
+    model: Model | None = None
     basis: Literal["external", "internal", "behaviour"] | None = None
     grains: dict[str, str] = Field(default_factory=dict)
     features: list[FeatureDeclaration] = Field(default_factory=list)

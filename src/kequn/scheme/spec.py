@@ -17,6 +17,7 @@ from pydantic import (
     field_validator,
 )
 
+from kequn.data.standard import Model
 from kequn.definitions import refusal
 from kequn.i18n import LANGUAGES
 
@@ -49,15 +50,6 @@ Words = Annotated[dict[str, str], BeforeValidator(_both_languages), AfterValidat
 """Text for people: one string for both languages, or {zh: …, en: …}."""
 Columns = Annotated[list[str], BeforeValidator(_list), Field(min_length=1)]
 """One column, or several of which the first available is used."""
-Model = Literal[
-    "demographic",
-    "behavioural",
-    "geographic",
-    "psychographic",
-    "technographic",
-    "firmographic",
-    "transactional",
-]
 Basis = Literal["external", "internal", "behaviour"]
 Measure = Literal["revenue", "retention", "category_mix", "channel", "response"]
 
