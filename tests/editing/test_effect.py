@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -98,3 +99,20 @@ def test_what_cannot_be_tried_is_told(shop: Workspace) -> None:
         tried(shop, "fresh", text)
     assert caught.value.code == "editing.no_effect"
     kequn("preview", "nothing.yaml", "-w", str(shop.folder), code=1)
+
+
+def test_who_stays_in_a_segment_stays_in_the_preview(
+    shop: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    copy = Workspace.open(shutil.copytree(shop.folder, tmp_path / "copy"))
+    text = (
+        "scheme: fresh\ntitle: 新近\nkind: rules\nsegments:\n"
+        "- {id: now, title: 刚买过, when: recency_days <= 200, stay: recency_days <= 2000}\n"
+        "otherwise: {id: other, title: 其他}\n"
+    )
+    (copy.folder / "schemes/fresh.yaml").write_text(text, encoding="utf-8")
+    for day in (date(2026, 6, 1), date(2026, 11, 1)):
+        run(copy, as_of=day, now=NOW)
+    assert tried(copy, "fresh", text).moved == 0
+    monkeypatch.setattr("kequn.editing.trying.members_before", lambda previous, schemes: {})
+    assert tried(copy, "fresh", text).moved > 0  # somebody was held

@@ -18,6 +18,7 @@ def commands() -> list[str]:
     import kequn.cli.act
     import kequn.cli.look
     import kequn.cli.make
+    import kequn.cli.models
     import kequn.cli.runs
     import kequn.cli.workbench  # noqa: F401
     from kequn.cli.app import app
@@ -67,6 +68,7 @@ def test_every_command_line_of_a_readme_is_one_that_parses(readme: str) -> None:
 
     import kequn.cli.look
     import kequn.cli.make
+    import kequn.cli.models
     import kequn.cli.runs
     import kequn.cli.workbench  # noqa: F401
     from kequn.cli.app import app

@@ -79,6 +79,7 @@ def run_guarded() -> int:
     import kequn.cli.learning
     import kequn.cli.look
     import kequn.cli.make
+    import kequn.cli.models
     import kequn.cli.runs
     import kequn.cli.workbench  # noqa: F401
     from kequn.i18n import explain, say

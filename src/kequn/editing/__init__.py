@@ -1,6 +1,5 @@
 """Changing definitions from a program: checked, saved all or nothing, and what a change would do to whom."""
 
-from kequn.editing.effect import Effect, effect
 from kequn.editing.saving import (
     EDITABLE,
     Definition,
@@ -9,6 +8,7 @@ from kequn.editing.saving import (
     remove_definition,
     save_definition,
 )
+from kequn.editing.trying import Effect, effect
 
 __all__ = [
     "EDITABLE",

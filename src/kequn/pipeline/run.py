@@ -23,7 +23,7 @@ from kequn.workspace import Workspace
 
 if TYPE_CHECKING:
     from kequn.data.facts import Facts
-    from kequn.scheme import Assignment, Scheme
+    from kequn.scheme import Assignment, Previous, Scheme
     from kequn.snapshot import Draft, Snapshot
 
 WORK = "work"
@@ -243,22 +243,22 @@ def _assign(running: Running, clustered: Clustered, sight: Catalog) -> Assignmen
 
     assignment = assign(
         running.engine, clustered.relation, clustered.schemes, sight, running.as_of,
-        running.draft.folder("assignment"), work=running.work("wide"), previous=_previous(running, clustered.schemes),
+        running.draft.folder("assignment"), work=running.work("wide"), previous=members_before(running.previous, clustered.schemes),
     )  # fmt: skip
     running.warnings.extend(assignment.warnings)
     return replace(assignment, unavailable={**assignment.unavailable, **clustered.unavailable})
 
 
-def _previous(running: Running, schemes: Mapping[str, Scheme]) -> dict[str, Any]:
+def members_before(previous: Snapshot | None, schemes: Mapping[str, Scheme]) -> dict[str, Previous]:
     """For each scheme the last run's members, where the definition means the same."""
     from kequn.scheme import Previous
 
-    if running.previous is None or not running.previous.has("assignment"):
+    if previous is None or not previous.has("assignment"):
         return {}
-    before = getattr(running.previous.manifest, "schemes", None) or {}
-    files = running.previous.files("assignment")
+    before = getattr(previous.manifest, "schemes", None) or {}
+    files = previous.files("assignment")
     return {
-        name: Previous(running.previous.run_id, tuple(f for f in files if f.name.rsplit("-", 1)[0] == name))
+        name: Previous(previous.run_id, tuple(f for f in files if f.name.rsplit("-", 1)[0] == name))
         for name, scheme in schemes.items()
         if before.get(name, {}).get("fingerprint") == scheme.fingerprint
     }
@@ -310,6 +310,7 @@ __all__ = [
     "RunResult",
     "Running",
     "everything",
+    "members_before",
     "plan_profile",
     "read_facts",
     "run",

@@ -6,11 +6,12 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from kequn.editing.saving import checked
 from kequn.engine import open_engine
 from kequn.errors import ConfigError
+from kequn.pipeline.run import members_before
 from kequn.pipeline.views import join_predictions, view_profile
 from kequn.profile import ProfileColumn
 from kequn.reading.rules import prediction_columns, snapshot_catalog, snapshot_columns
@@ -45,8 +46,8 @@ class Effect:
 def effect(workspace: Workspace, snapshot: Snapshot, path: str, text: str) -> Effect:
     """Assign the scheme in `text` (the new content of `path`) on the published profile and compare it with the run.
 
-    Nothing is written to the workspace. It is what the next run would do on the same data: a segment that customers stay in
-    for a while (`stay`) starts anew, as it does after any change of meaning.
+    Nothing is written to the workspace. It is what the next run would do on the same data: who stays in a segment for a while
+    (`stay`) does so where the scheme still means the same, and starts anew after a change of meaning, as in any run.
 
     Raises ConfigError for a text with mistakes, `editing.no_effect_groups` for groups that only a run can find, and
     `editing.no_effect` naming what the published run lacks.
@@ -61,19 +62,19 @@ def effect(workspace: Workspace, snapshot: Snapshot, path: str, text: str) -> Ef
     needed = _needed(schemes, scheme.name)
     if any(one.kind.name == "cluster" for one in needed.values()):
         raise ConfigError("editing.no_effect_groups", scheme=scheme.name)
+    terms = {name for one in needed.values() for rule in one.rules.values() for name in rule.terms}
+    terms -= {item["name"] for item in manifest.get("columns", [])}
+    if terms:
+        raise ConfigError("editing.no_effect", scheme=scheme.name, missing=sorted(terms))
     catalog = snapshot_catalog(manifest)
     hidden = {item.name: item.as_column() for item in snapshot_columns(manifest) if item.hidden}
     sight = replace(catalog, columns={**catalog.columns, **hidden}, schemes={})
     with tempfile.TemporaryDirectory(prefix="kequn-effect-") as spare:
         engine = open_engine(replace(workspace.engine_settings(Path(spare)), kind="duckdb"))
         try:
-            relation = _rows(engine, snapshot)
-            terms = {name for rule in scheme.rules.values() for name in rule.terms} - _columns(snapshot)
-            if terms:
-                raise ConfigError("editing.no_effect", scheme=scheme.name, missing=sorted(terms))
             found = assign(
-                engine, relation, needed, sight, snapshot.manifest.as_of, Path(spare) / "assignment",
-                work=Path(spare) / "work",
+                engine, _rows(engine, snapshot, manifest), needed, sight, snapshot.manifest.as_of, Path(spare) / "assignment",
+                work=Path(spare) / "work", previous=members_before(_run_before(workspace, manifest), needed),
             )  # fmt: skip
         finally:
             engine.close()
@@ -98,13 +99,14 @@ def _needed(schemes: Mapping[str, Scheme], name: str) -> dict[str, Scheme]:
     return {one: scheme for one, scheme in schemes.items() if one in wanted}
 
 
-def _columns(snapshot: Snapshot) -> set[str]:
-    return {item["name"] for item in snapshot.manifest.model_dump(mode="json").get("columns", [])}
+def _run_before(workspace: Workspace, manifest: Mapping[str, Any]) -> Snapshot | None:
+    """The run that the published one looked back to; None when there was none or it was pruned."""
+    wanted = manifest.get("previous")
+    return next((run for run in workspace.store.runs() if run.run_id == wanted), None)
 
 
-def _rows(engine: Engine, snapshot: Snapshot) -> str:
+def _rows(engine: Engine, snapshot: Snapshot, manifest: Mapping[str, Any]) -> str:
     """The relation of the published customers: profile, with predictions beside where the run has them."""
-    manifest = snapshot.manifest.model_dump(mode="json")
     digits = int(manifest.get("minor_unit_digits", 2))
     view_profile(engine, "profile", snapshot_columns(manifest), snapshot.files("profile"), digits)
     predicted = prediction_columns(manifest)
