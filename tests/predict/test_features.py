@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from kequn.errors import ModelError
-from kequn.predict.features import DATED, feature_titles, in_sample, read_features
+from kequn.predict.features import DATED, as_float, feature_titles, in_sample, read_features
 from tests.predict.world import AS_OF, Shop
 
 
@@ -105,3 +105,15 @@ def test_the_sample_is_the_same_for_any_order_of_customers() -> None:
 def test_every_feature_has_a_title_in_both_languages() -> None:
     titles = feature_titles()
     assert [name for name in DATED if not (titles.get(name, {}).get("zh") and titles[name].get("en"))] == []
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.float32(), pa.bool_(), pa.decimal128(25, 2)])
+def test_nulls_and_infinities_are_nan_wherever_a_slice_begins(kind: pa.DataType) -> None:
+    values = [None if place % 3 == 0 else place % 2 for place in range(23)]
+    column = pa.chunked_array([pa.array(values, pa.int64()).cast(kind)])
+    scale = 100 if pa.types.is_decimal(kind) else 1
+    for start in (0, 1, 5, 8, 9):
+        wanted = [np.nan if value is None else scale * value for value in values[start:]]
+        assert np.array_equal(as_float(column.slice(start)), wanted, equal_nan=True)
+    assert np.isnan(as_float(pa.array([np.inf, np.nan, None], pa.float64()))).all()
+    assert not len(as_float(pa.array([], kind)))

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from kequn.snapshot import DefinitionUse, Draft, Manifest, Snapshot, SnapshotStore, build_serving
+from kequn.snapshot import DefinitionUse, Draft, Manifest, Snapshot, SnapshotStore, build_cards, build_serving
 
 NOW = dt.datetime(2026, 1, 31, 8, 30, tzinfo=dt.UTC)
 FIRST, SECOND, THIRD = "20260129-083000-aaaa", "20260130-083000-bbbb", "20260131-083000-cccc"
@@ -43,7 +43,7 @@ ASSIGNMENT = pa.schema(
 def fill(
     draft: Draft, segments: Segments = SEGMENTS, facts: Mapping[str, Sequence[Path]] | None = None
 ) -> None:
-    """Write profile, assignment, quarantine and serving.duckdb into a draft."""
+    """Write profile, assignment, quarantine, serving.duckdb and card files into a draft."""
     ids = sorted({name for members in segments.values() for name in members})
     profile = [
         {"customer_id": name, "referred_by": "c2" if name == "c1" else None, "account_manager": f"m{place % 2}",
@@ -69,6 +69,7 @@ def fill(
         pa.schema([(n, pa.string()) for n in ("table", "key", "reason", "text")]),
     )
     build_serving(draft.path, facts or {}, draft.serving)
+    build_cards(draft.serving, draft.path)
 
 
 def manifest(run_id: str, **more: Any) -> Manifest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -15,7 +16,7 @@ from tests.web.shop import MANAGERS, build, place
 from kequn.act import read_outcomes
 from kequn.reading.grid import grid_of
 from kequn.reading.movement import movers, moves
-from kequn.snapshot import SnapshotStore, compare
+from kequn.snapshot import Cards, SnapshotStore, compare
 from kequn.web.accounts.models import SegmentOwner
 from kequn.web.accounts.scope import EVERYONE, NOBODY, Scope
 from kequn.web.audit.models import AuditEvent
@@ -131,6 +132,8 @@ def test_moves_are_those_of_the_comparison_of_two_runs(shop: Path) -> None:
     for scheme in ("rfm", "transaction_type"):
         expected = [row for row in told.migration.to_pylist() if row["scheme"] == scheme]
         found = [{"scheme": scheme, **row} for row in moves(before, after, scheme)]
+        unlinked = replace(after, manifest=after.manifest.model_copy(update={"previous": None}))
+        assert moves(before, unlinked, scheme) == moves(before, after, scheme)  # counted, and as published
         assert sorted(map(str, found)) == sorted(map(str, expected))
         for row in found:
             assert (
@@ -332,25 +335,58 @@ def test_the_card_says_what_moved_the_chances(browse: Browse, reader: Reader) ->
     html(browse("sales", account_manager="nobody"), f"/customers/{customer}/drivers/", 404)
 
 
-def test_the_card_is_the_same_however_many_schemes_it_reads_at_first(
-    browse: Browse, reader: Reader, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    owner = browse("segment_owner")
+def test_the_card_is_the_same_without_the_card_files(browse: Browse, reader: Reader, shop: Path) -> None:
+    owner, viewer = browse("segment_owner"), browse("viewer")
     last = list(schemes(reader).values())[-1]
     SegmentOwner.objects.create(user=owner.user, scheme=last.name, segment=last.segments[0][0])  # type: ignore[attr-defined]
     sql = f'SELECT customer_id, "seg_{last.name}" FROM profile WHERE "seg_{last.name}" IS NOT NULL ORDER BY 1'
     placed = dict(reader.rows(sql))
-    for client, status in ((browse("viewer"), {True: 200, False: 200}), (owner, {True: 200, False: 404})):
+
+    def shown() -> list[tuple[Any, ...]]:
+        found: list[tuple[Any, ...]] = []
         for customer in list(placed)[:6]:
-            shown = []
-            for first in (0, 1, len(schemes(reader))):
-                monkeypatch.setattr("kequn.web.pages.customers.card.LEADING", first)
-                answer = client.get(f"/customers/{customer}/")
-                assert answer.status_code == status[placed[customer] == last.segments[0][0]]
-                if answer.status_code == 200:
-                    card = answer.context["card"]
-                    shown.append((card.badges, card.action))
-            assert all(one == shown[0] for one in shown)
+            owns = placed[customer] == last.segments[0][0]
+            assert owner.get(f"/customers/{customer}/").status_code == (200 if owns else 404)
+            answer = viewer.get(f"/customers/{customer}/")
+            card = answer.context["card"]
+            found.append(
+                (
+                    card.facts,
+                    card.measures,
+                    card.groups,
+                    card.action,
+                    card.offers,
+                    card.forecasts,
+                    card.orders,
+                )
+            )
+        return found
+
+    fast = shown()
+    assert "profile" in reader._handle.cards and any(card[-1] for card in fast)
+    empty = Cards(shop)  # a folder without card files, as runs before them were
+    kept, reader._handle.cards = reader._handle.cards, empty
+    try:
+        assert shown() == fast
+    finally:
+        reader._handle.cards = kept
+
+
+def test_a_damaged_card_file_is_told_on_the_page(browse: Browse, shop: Path) -> None:
+    with serving().pin() as reader:
+        (customer,) = reader.rows("SELECT customer_id FROM profile LIMIT 1")[0]
+    file = reader.folder / "card_profile.arrow"
+    whole = file.read_bytes()
+    client = browse("viewer")
+    serving().close()
+    try:
+        file.write_bytes(whole[: len(whole) // 2])
+        answer = client.get(f"/customers/{customer}/")
+        assert answer.status_code == 503 and "Traceback" not in answer.content.decode()
+    finally:
+        file.write_bytes(whole)
+        serving().close()
+    assert client.get(f"/customers/{customer}/").status_code == 200
 
 
 def test_quality_and_readiness_come_from_the_run_until_a_check_looked_later(

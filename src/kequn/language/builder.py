@@ -235,9 +235,15 @@ def _number(text: str) -> exp.Expr:
 
 def read(text: str, catalog: Catalog) -> Group:
     """The tree of a rule. Raises RuleError, with position, word and nearest name, when the rule is wrong."""
+    if text.strip():
+        compile_rule(text, catalog)
+    return tree_of(text, catalog)
+
+
+def tree_of(text: str, catalog: Catalog) -> Group:
+    """The tree of a rule that compiles, for callers who have just compiled it; of an empty text the empty tree."""
     if not text.strip():
         return Group(True)
-    compile_rule(text, catalog)
     found = _read(parse(text), catalog)
     return found if isinstance(found, Group) else Group(True, (found,))
 
@@ -276,8 +282,10 @@ def _row(node: exp.Expr, catalog: Catalog) -> Clause | None:
     said = _named(node, subject, name)
     for operator in OPERATORS[kind_of(name, catalog) or "text"]:
         clause = Clause(name, operator, _values(core, operator))
-        if clause == _tidy(clause, catalog) and _sql(_clause(clause)) == said:
-            return clause
+        if clause == _tidy(clause, catalog):
+            written = _clause(clause)
+            if type(written) is type(node) and _sql(written) == said:
+                return clause
     return None
 
 
@@ -483,5 +491,5 @@ def title_of(name: str, catalog: Catalog, wording: Wording) -> str:
 
 __all__ = [
     "MAX_CONDITIONS", "MAX_DEPTH", "OPERATORS", "SEGMENT", "VALUES_OF", "Clause", "Group", "Node", "Wording", "Written",
-    "edited", "fault", "from_form", "kind_of", "read", "sentence", "tidy", "title_of", "write",
+    "edited", "fault", "from_form", "kind_of", "read", "sentence", "tidy", "title_of", "tree_of", "write",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""The smaller tables of a snapshot, and `serving.duckdb`: all read what the engine has written, with DuckDB."""
+"""The smaller tables of a snapshot, and what serves the workbench: all read what the engine has written, with DuckDB."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SERVED_FACTS = ("orders", "order_lines", "products", "customers")
 
 
 def write_tables(running: Running, plan: ProfilePlan, assignment: Assignment) -> None:
-    """segment, cell, migration, quarantine, portrait and typical, then `serving.duckdb`."""
+    """segment, cell, migration, quarantine, portrait and typical, then `serving.duckdb` and the card files."""
     write_table(assignment.segments, running.draft.folder("segment"))
     if assignment.cells.num_rows:
         write_table(assignment.cells, running.draft.folder("cell"))
@@ -74,7 +74,7 @@ def _portraits(running: Running, plan: ProfilePlan, assignment: Assignment) -> N
 
 
 def _serving(running: Running, assignment: Assignment) -> None:
-    from kequn.snapshot import ServingSettings, build_serving
+    from kequn.snapshot import ServingSettings, build_cards, build_serving
 
     facts: dict[str, Sequence[Path]] = {
         name: running.facts.tables[name].files for name in SERVED_FACTS if name in running.facts.tables
@@ -86,7 +86,8 @@ def _serving(running: Running, assignment: Assignment) -> None:
         threads=running.workspace.settings.engine.threads,
         sides=assignment.sides,
     )
-    build_serving(running.draft.path, facts, running.draft.path / "serving.duckdb", settings)
+    build_serving(running.draft.path, facts, running.draft.serving, settings)
+    build_cards(running.draft.serving, running.draft.path)
 
 
 __all__ = ["write_table", "write_tables"]

@@ -227,14 +227,18 @@ def as_float(column: Any) -> Array:
         return whole
     if pa.types.is_boolean(column.type):
         column = pc.cast(column, pa.int8())
-    array = pc.fill_null(pc.cast(column, pa.float64(), safe=False), np.nan)
+    array = pc.cast(column, pa.float64(), safe=False)
     if isinstance(array, pa.ChunkedArray):
         array = array.combine_chunks()
     if not len(array):
         return np.empty(0)
-    # the buffer as it is: Arrow's own way to numpy loads pandas
-    values = np.frombuffer(array.buffers()[1], np.float64, len(array), 8 * array.offset).copy()
+    # the buffers as they are: Arrow's own ways to numpy, and to fill in a number, load pandas
+    known, numbers = array.buffers()
+    values = np.frombuffer(numbers, np.float64, len(array), 8 * array.offset).copy()
     values[~np.isfinite(values)] = np.nan
+    if array.null_count:
+        bits = np.unpackbits(np.frombuffer(known, np.uint8), bitorder="little")
+        values[bits[array.offset : array.offset + len(array)] == 0] = np.nan
     return values
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kequn.errors import SnapshotError
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     import duckdb
 
 ORDERS_SHOWN, OFFERS_SHOWN = 10, 5
-ORDERS_READ = 400
-"""Orders that are sorted here; whoever has more is rare."""
 PLACE = (("segment", "seg"), ("sub_segment", "sub"), ("since", "since"), ("rule_segment", "rule"))
 
 
@@ -39,11 +37,12 @@ def customer_card(
 
     Returns `profile`, `segments` (one row per scheme with titles, since), `prediction`, `recommendations`, `orders`.
     """
+    there = table_names(con) if tables is None else tables
     return {
         "customer_id": customer_id,
         "profile": find_customer(con, customer_id),
-        "segments": places(con, customer_id, tables),
-        **prospects(con, customer_id, tables),
+        "segments": places(con, customer_id, there),
+        **prospects(lambda table: customer_rows(con, table, customer_id) if table in there else []),
     }
 
 
@@ -63,44 +62,29 @@ def places(
     )
 
 
-def prospects(
-    con: duckdb.DuckDBPyConnection,
-    customer_id: str,
-    tables: Collection[str] | None = None,
-    of_orders: Collection[str] = (),
-) -> dict[str, Any]:
-    """`prediction` (a row or None), `recommendations` by rank, and the latest `orders`.
+RowsOf = Callable[[str], list[dict[str, Any]]]
+"""The rows of one customer in a table of the run; none when it has no such table."""
 
-    Of orders all columns are read, or only `of_orders`: `ordered_at` and `order_id` must be among them.
-    """
-    there = table_names(con) if tables is None else tables
 
-    def of(table: str) -> list[dict[str, Any]]:
-        return (
-            rows(con, f"SELECT * FROM {table} WHERE customer_id = ?", [customer_id]) if table in there else []
-        )
-
-    offers = sorted(
-        of("recommendation"), key=lambda row: row["rank"]
-    )  # a handful: cheaper than asking for order
+def prospects(rows_of: RowsOf) -> dict[str, Any]:
+    """`prediction` (a row or None), `recommendations` by rank, and the latest `orders`, newest first."""
+    offers = sorted(rows_of("recommendation"), key=lambda row: row["rank"])
+    orders = sorted(rows_of("orders"), key=lambda row: row["order_id"])
+    orders.sort(key=lambda row: row["ordered_at"], reverse=True)
     return {
-        "prediction": next(iter(of("prediction")), None),
+        "prediction": next(iter(rows_of("prediction")), None),
         "recommendations": offers[:OFFERS_SHOWN],
-        "orders": _latest_orders(con, customer_id, of_orders) if "orders" in there else [],
+        "orders": orders[:ORDERS_SHOWN],
     }
 
 
-def _latest_orders(
-    con: duckdb.DuckDBPyConnection, customer_id: str, columns: Collection[str]
+def customer_rows(
+    con: duckdb.DuckDBPyConnection, table: str, customer_id: str, columns: Sequence[str] = ()
 ) -> list[dict[str, Any]]:
-    """The latest orders, newest first. Few rows are sorted here: DuckDB takes as long to plan a sort as to read them."""
-    sql = f"SELECT {', '.join(columns) or '*'} FROM orders WHERE customer_id = ?"
-    found = rows(con, f"{sql} LIMIT {ORDERS_READ}", [customer_id])
-    if len(found) == ORDERS_READ:
-        return rows(con, f"{sql} ORDER BY ordered_at DESC, order_id LIMIT {ORDERS_SHOWN}", [customer_id])
-    found.sort(key=lambda row: row["order_id"])
-    found.sort(key=lambda row: row["ordered_at"], reverse=True)
-    return found[:ORDERS_SHOWN]
+    """The customer's rows of a table that is there, all columns or some; of orders the latest."""
+    listed = ", ".join('"{}"'.format(name.replace('"', '""')) for name in columns) or "*"
+    last = f" ORDER BY ordered_at DESC, order_id LIMIT {ORDERS_SHOWN}" if table == "orders" else ""
+    return rows(con, f"SELECT {listed} FROM {table} WHERE customer_id = ?{last}", [customer_id])
 
 
 def _placed(con: duckdb.DuckDBPyConnection, customer_id: str, there: Collection[str]) -> list[dict[str, Any]]:
@@ -121,4 +105,4 @@ def _placed(con: duckdb.DuckDBPyConnection, customer_id: str, there: Collection[
     return shown
 
 
-__all__ = ["customer_card", "find_customer", "places", "prospects"]
+__all__ = ["customer_card", "customer_rows", "find_customer", "places", "prospects"]

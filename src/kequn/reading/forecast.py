@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +14,7 @@ from kequn.reading.rows import has_table, rows
 if TYPE_CHECKING:
     import duckdb
 
+warnings.filterwarnings("ignore", message="Arrow output on a DB-API result", module=__name__)  # of one row
 EXPLAINED = ("p_churn", "p_purchase_30d", "p_purchase_90d", "p_purchase")
 """Probabilities whose models can say what moved them, most asked for first."""
 VALUE = ("p_alive", "expected_orders_12m", "expected_revenue_12m", "clv_12m", "clv", "next_order_on")
@@ -95,7 +97,7 @@ def what_moved(
     if not has_table(con, "prediction"):
         return []
     chosen = "SELECT * FROM profile WHERE customer_id = ? AND frequency > 0"
-    # execute, not sql: DuckDB refuses a relation on a connection whose last result wasn't read to its end
+    # execute, although it copies: DuckDB refuses a relation on a connection whose last result wasn't read to its end
     table = con.execute(chosen, [customer_id]).to_arrow_table()
     if table is None or not table.num_rows:
         return []

@@ -1,5 +1,6 @@
 """Immutable results of a run: write, publish, read, compare, roll back, prune, forget."""
 
+from kequn.snapshot.cards import Cards, build_cards
 from kequn.snapshot.comparison import Comparison, SchemeChange, compare, migration_table
 from kequn.snapshot.digest import member_digest, scheme_digests
 from kequn.snapshot.forgetting import Erasure
@@ -10,6 +11,7 @@ from kequn.snapshot.store import Draft, SnapshotStore
 
 __all__ = [
     "SAMPLE_SHARE",
+    "Cards",
     "Comparison",
     "DefinitionUse",
     "Draft",
@@ -23,6 +25,7 @@ __all__ = [
     "Snapshot",
     "SnapshotStore",
     "Verification",
+    "build_cards",
     "build_serving",
     "compare",
     "member_digest",

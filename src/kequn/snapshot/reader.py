@@ -58,7 +58,7 @@ class Snapshot:
         if names is None:
             code = "snapshot.pruned" if self.manifest.pruned and table == "profile" else "snapshot.no_table"
             raise SnapshotError(code, run_id=self.run_id, table=table, known=list(self.tables))
-        return tuple(self._checked(name) for name in names)
+        return tuple(self.checked(name) for name in names)
 
     def has(self, table: str) -> bool:
         """Whether the run holds `table`."""
@@ -67,9 +67,10 @@ class Snapshot:
     @property
     def serving(self) -> Path | None:
         """The DuckDB file for the workbench; None when the run has none (or it was pruned)."""
-        return self._checked(SERVING) if SERVING in self.manifest.files else None
+        return self.checked(SERVING) if SERVING in self.manifest.files else None
 
-    def _checked(self, name: str) -> Path:
+    def checked(self, name: str) -> Path:
+        """A file that the manifest names. Raises SnapshotError when it is missing or has another size than was published."""
         path, record = self.folder / name, self.manifest.files[name]
         try:
             size = path.stat().st_size

@@ -8,6 +8,7 @@
     segment_by_manager    scheme × segment × sub_segment × account_manager: customers and sums of money
     audience_member, prediction, recommendation    as published, sorted by customer_id
     orders                every order of a known customer, sorted by customer_id; with its lines, units and main product
+    portrait              as published, sorted by scheme and segment
     contact               name, phone and e-mail with their search keys (contacts.py); apart from the profile, for they are personal
 
 Segments lie in columns because a long table repeats a million ids per scheme: at 20 schemes it took three times as long
@@ -40,9 +41,11 @@ BLOCK_BYTES = 131_072
 """What is read and kept at once. DuckDB's own 262,144 make the file a twelfth larger and a look-up read twice as much."""
 LAYOUT = f"ROW_GROUP_SIZE {ROW_GROUP}, BLOCK_SIZE {BLOCK_BYTES}"
 _SAMPLE_BELOW = f"{int(SAMPLE_SHARE * 2**32):08x}"
-TABLES = ("profile", "assignment", "audience_member", "prediction", "recommendation")
-COPIED = ("audience_member", "prediction", "recommendation")
-"""Tables of the run that are copied when they are there, sorted by customer_id."""
+COPIED = {
+    "audience_member": "customer_id", "prediction": "customer_id", "recommendation": "customer_id", "portrait": "scheme, segment",
+}  # fmt: skip
+"""Tables of the run that are copied when they are there, and what they are sorted by."""
+TABLES = ("profile", "assignment", *COPIED)
 SUMS = ("revenue_12m", "revenue_365d", "revenue_90d", "profit_12m", "clv_12m", "monetary")
 """Money of the profile that is summed per segment and account manager, where the profile has it."""
 ROWS_PER_RANGE = 1_500_000
@@ -91,12 +94,10 @@ def build_serving(
                 f"(SELECT customer_id FROM profile WHERE left(sha256(customer_id), 8) < '{_SAMPLE_BELOW}')"
             )
             _segment_by_manager(con, facts)
-        for table in COPIED:
+        for table, order in COPIED.items():
             if present[table]:
                 files = _listed(present[table])
-                con.execute(
-                    f"CREATE TABLE {table} AS SELECT * FROM read_parquet({files}) ORDER BY customer_id"
-                )
+                con.execute(f"CREATE TABLE {table} AS SELECT * FROM read_parquet({files}) ORDER BY {order}")
         if facts.get("orders"):
             _orders(con, facts, settings)
         if present["profile"] and facts.get("customers"):

@@ -22,6 +22,7 @@ from types import TracebackType
 
 from kequn.definitions import sync_folder, write_atomically
 from kequn.errors import SnapshotError
+from kequn.snapshot.cards import is_card
 from kequn.snapshot.digest import file_records, scheme_digests
 from kequn.snapshot.forgetting import JOURNAL, Erasure, finish_journal, forget_in_run
 from kequn.snapshot.manifest import MANIFEST, Manifest, is_run_id, write_manifest
@@ -136,7 +137,7 @@ class SnapshotStore:
         return target
 
     def prune(self, keep: int) -> list[str]:
-        """Drop the profile and `serving.duckdb` of all runs but the newest `keep` and the published one.
+        """Drop the profile, `serving.duckdb` and the card files of all runs but the newest `keep` and the published one.
 
         Assignments, segments and evidence stay. Returns the names of the runs that were pruned.
         Raises ValueError when `keep` is less than 1.
@@ -147,20 +148,20 @@ class SnapshotStore:
         with self.lock(), _disk(self.folder):
             present = self._pointer()
             for run in self.runs()[keep:]:
-                heavy = [run.folder / "profile", run.folder / SERVING]
-                if run.run_id == present or (
-                    run.manifest.pruned and not any(path.exists() for path in heavy)
-                ):
+                profile = run.folder / "profile"
+                serving = [path for path in run.folder.iterdir() if _serves(path.name)]
+                if run.run_id == present or (run.manifest.pruned and not serving and not profile.exists()):
                     continue
                 kept = {
                     name: record
                     for name, record in run.manifest.files.items()
-                    if name != SERVING and not name.startswith("profile/")
+                    if not _serves(name) and not name.startswith("profile/")
                 }
                 # first say it is gone, then let it go: a crash between leaves files that the next prune removes
                 write_manifest(run.folder, run.manifest.model_copy(update={"files": kept, "pruned": True}))
-                shutil.rmtree(heavy[0], ignore_errors=True)
-                heavy[1].unlink(missing_ok=True)
+                shutil.rmtree(profile, ignore_errors=True)
+                for path in serving:
+                    path.unlink(missing_ok=True)
                 pruned.append(run.run_id)
         return pruned
 
@@ -321,6 +322,11 @@ class Draft:
         self.discard()
         if isinstance(error, OSError) and error.errno in _FULL:
             raise _full(self._store.folder, error) from error
+
+
+def _serves(name: str) -> bool:
+    """Whether a file of a run is only there for the workbench."""
+    return name == SERVING or is_card(name)
 
 
 def _rows(files: Sequence[Path]) -> int:

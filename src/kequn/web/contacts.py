@@ -46,6 +46,12 @@ def contacts_of(reader: Reader, ids: Sequence[str]) -> dict[str, dict[str, Any]]
     return {row[0]: dict(zip(shown, row[1:], strict=True)) for row in found}
 
 
+def contact_of(reader: Reader, customer_id: str) -> dict[str, Any]:
+    """Name, phone and e-mail of one customer, in clear: mask them before anyone sees them."""
+    found = next(iter(reader.rows_of(TABLE, customer_id)), {})
+    return {name: found.get(name) for name in shown_columns(reader)}
+
+
 def with_contacts(reader: Reader, rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Rows that have a `customer_id`, each with its contact data in clear: mask them before anyone sees them."""
     listed = list(rows)
@@ -85,4 +91,12 @@ def _whole(text: str, there: Iterable[str]) -> str:
     return ""
 
 
-__all__ = ["PERSONAL", "TooManySearches", "condition", "contacts_of", "shown_columns", "with_contacts"]
+__all__ = [
+    "PERSONAL",
+    "TooManySearches",
+    "condition",
+    "contact_of",
+    "contacts_of",
+    "shown_columns",
+    "with_contacts",
+]

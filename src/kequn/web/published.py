@@ -16,6 +16,8 @@ from django.utils.translation import get_language
 
 from kequn.data.standard import TABLES
 from kequn.i18n import title as chosen
+from kequn.language import Catalog
+from kequn.reading.rules import snapshot_catalog
 from kequn.reading.values import Titles
 from kequn.reading.values import value_titles as titles_of_values
 from kequn.snapshot import Snapshot, SnapshotStore
@@ -55,6 +57,11 @@ def remembered(reader: Reader, key: str, work: Callable[[], T]) -> T:
 def said(reader: Reader) -> dict[str, Any]:
     """The manifest as plain JSON, as the functions of `kequn.reading` take it."""
     return remembered(reader, "manifest", lambda: reader.manifest.model_dump(mode="json"))
+
+
+def rule_catalog(reader: Reader) -> Catalog:
+    """What a rule may name in this run."""
+    return remembered(reader, "rule_catalog", lambda: snapshot_catalog(said(reader)))
 
 
 @dataclass(frozen=True)

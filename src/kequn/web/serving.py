@@ -24,6 +24,8 @@ from django.conf import settings
 from django.core.cache import caches
 
 from kequn.errors import SnapshotError
+from kequn.reading.customer import customer_rows
+from kequn.snapshot.cards import Cards, card_columns
 from kequn.snapshot.manifest import Manifest, read_manifest
 from kequn.snapshot.reader import SERVING
 from kequn.snapshot.store import CURRENT
@@ -35,7 +37,8 @@ WAIT_SECONDS = 10.0  # how long a request waits for its turn to scan
 SMALL = 2_000  # below this an estimate from the sample says too little
 CUSTOMERS = "profile"
 SAMPLE = "profile_sample"
-SMALL_TABLES = ("segment", "cell", "portrait", "typical")  # grow with the schemes, not with the customers
+ORDERS_READ = 400  # of one customer, the latest; few have more, and a page shows ten
+SMALL_TABLES = ("segment", "cell", "portrait")  # grow with the schemes, not with the customers
 
 
 class NoSnapshot(SnapshotError):
@@ -54,12 +57,14 @@ class _Handle:
     version: str  # differs whenever the file does: `forget` replaces the file of a run
     folder: Path
     connection: duckdb.DuckDBPyConnection
+    cards: Cards
     spill: Path  # for what exceeds the memory of the connection; goes with it
     readers: int = 0
     retired: bool = False
     cursors: threading.local = field(default_factory=threading.local)
     catalogue: dict[str, dict[str, str]] = field(default_factory=dict)
     manifest: Manifest | None = None
+    customers: int | None = None
     known: dict[str, Any] = field(
         default_factory=dict
     )  # what pages worked out from the whole run, kept as long as it
@@ -87,6 +92,13 @@ class Reader:
     def version(self) -> str:
         """Part of every cache key of an answer from this snapshot."""
         return self._handle.version
+
+    @property
+    def customers(self) -> int:
+        """Everybody in the profile."""
+        if self._handle.customers is None:
+            self._handle.customers = int(self.value(f"SELECT COUNT(*) FROM {CUSTOMERS}"))
+        return self._handle.customers
 
     @property
     def folder(self) -> Path:
@@ -160,6 +172,16 @@ class Reader:
         """The first value of the first row, or None."""
         row = self._run(sql, parameters).fetchone()
         return row[0] if row else None
+
+    def rows_of(self, table: str, customer_id: str) -> list[dict[str, Any]]:
+        """One customer's rows in a table of the card, with the columns that cards show; of orders the latest.
+
+        Empty when there's no such table. Runs from before there were card files are asked by SQL.
+        """
+        if table in self._handle.cards:
+            return self._handle.cards.rows(table, customer_id, newest=ORDERS_READ)
+        columns = card_columns(table, list(self.columns(table)))
+        return customer_rows(self.connection, table, customer_id, columns) if columns else []
 
     def _run(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         try:
@@ -245,6 +267,7 @@ class Serving:
     def _close_if_idle(self, handle: _Handle) -> None:
         if handle.retired and handle.readers == 0:
             handle.connection.close()
+            handle.cards.close()
             shutil.rmtree(handle.spill, ignore_errors=True)
 
     def _version(self, run_id: str) -> str:
@@ -265,11 +288,12 @@ class Serving:
             connection.execute(f"ATTACH {_quoted(folder / SERVING)} AS serving (READ_ONLY)")
             _load_small(connection, folder)
             connection.execute("SET enable_external_access = false")
-        except duckdb.Error as error:
+            cards = Cards(folder)
+        except (duckdb.Error, SnapshotError) as error:
             connection.close()
             shutil.rmtree(spill, ignore_errors=True)
             raise NoSnapshot("web.snapshot_unreadable", run=run_id) from error
-        return _Handle(run_id, version, folder, connection, spill)
+        return _Handle(run_id, version, folder, connection, cards, spill)
 
 
 def spill_folder(private: Path) -> Path:
@@ -295,10 +319,11 @@ def _quoted(path: Path) -> str:
 
 
 def _load_small(connection: duckdb.DuckDBPyConnection, folder: Path) -> None:
-    """Copy the run's small Parquet tables into memory, beside the tables of its file: segments, cells, portraits."""
+    """Copy the run's small Parquet tables that its file lacks into memory, beside the tables of the file."""
+    served = {name for (name,) in connection.execute("SELECT table_name FROM duckdb_tables()").fetchall()}
     for table in SMALL_TABLES:
         files = sorted((folder / table).glob("*.parquet"))
-        if files:
+        if files and table not in served:
             listed = ", ".join(_quoted(file) for file in files)
             connection.execute(f"CREATE TABLE memory.main.{table} AS SELECT * FROM read_parquet([{listed}])")
 
@@ -354,8 +379,7 @@ def estimate(reader: Reader, condition: Condition, scope: Scope) -> Count | None
     matching, sampled = reader.rows(sql, [*condition.parameters, *values])[0]
     if not sampled:
         return None
-    everyone = reader.value(f"SELECT COUNT(*) FROM {CUSTOMERS}")
-    guess = round(matching * everyone / sampled)
+    guess = round(matching * reader.customers / sampled)
     return Count(guess, False) if guess >= SMALL else None
 
 

@@ -8,21 +8,21 @@ from django.conf import settings
 from django.core.cache import caches
 from django.http import HttpRequest
 
-from kequn.language import matches
+from kequn.language import compile_rule, matches
 from kequn.reading.counting import count_matches
-from kequn.reading.rules import rows_for, rule_of, snapshot_columns
+from kequn.reading.rules import rows_for, snapshot_columns
 from kequn.snapshot import Snapshot
 from kequn.web.accounts.scope import scope_of
 from kequn.web.api.access import scoped
 from kequn.web.api.failures import ApiError
-from kequn.web.published import said
+from kequn.web.published import rule_catalog, said
 from kequn.web.serving import Condition, taking_turns
 from kequn.workspace import Workspace
 
 
 def validated(request: HttpRequest, text: str) -> dict[str, Any]:
     """Raises RuleError, which names the place."""
-    rule = rule_of(said(request.snapshot), text)  # type: ignore[attr-defined]
+    rule = compile_rule(text, rule_catalog(request.snapshot))  # type: ignore[attr-defined]
     return {"rule": rule.canonical, "columns": sorted(rule.columns), "schemes": sorted(rule.schemes)}
 
 
@@ -31,7 +31,7 @@ def counted(request: HttpRequest, text: str) -> dict[str, Any]:
     reader = request.snapshot  # type: ignore[attr-defined]
     manifest = said(reader)
     scope = scope_of(request.user)
-    rule = rule_of(manifest, text)
+    rule = compile_rule(text, rule_catalog(reader))
     key = Condition("", rule.canonical).key(reader.version, scope) + ":api"
     known = caches["counts"].get(key)
     if known is not None:

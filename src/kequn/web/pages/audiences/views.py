@@ -22,7 +22,7 @@ from kequn.web.jobs import lifecycle
 from kequn.web.pages.audiences import files
 from kequn.web.pages.rules import choices, counting
 from kequn.web.pages.segments.views import FORMATS
-from kequn.web.published import language, worded
+from kequn.web.published import language, rule_catalog, worded
 from kequn.web.serving import NoSnapshot, Reader
 
 
@@ -74,9 +74,9 @@ def detail(request: HttpRequest, name: str) -> HttpResponse:
     if item.spec and item.spec.rule:
         try:
             reader: Reader = request.snapshot  # type: ignore[attr-defined]
-            root = read(item.spec.rule, choices.catalog(reader))
+            root = read(item.spec.rule, rule_catalog(reader))
             rule = counting.compiled(reader, item.spec.rule)
-            context["sentence"] = sentence(root, choices.catalog(reader), choices.wording(reader))
+            context["sentence"] = sentence(root, rule_catalog(reader), choices.wording(reader))
             context["now"] = counting.counted(reader, rule, scope_of(request.user)).customers
         except NoSnapshot:
             pass

@@ -11,7 +11,6 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from kequn.i18n import say
-from kequn.language.typer import column as column_of
 from kequn.reading.forecast import offer_reason, trust
 from kequn.reading.values import value_title
 from kequn.web.accounts.masking import HIDDEN
@@ -25,23 +24,8 @@ SHOWN_FIRST = (
     "income_band", "home_ownership", "industry", "city", "city_tier", "province", "preferred_channel", "first_channel", "preferred_store",
     "top_category", "top_brand", "top_season", "phone", "email", "account_manager", "registered_at", "first_order_at",
 )  # fmt: skip
-MEASURED = ("revenue_12m", "monetary", "frequency", "average_order_value", "recency_days", "gap_mean_days")
-NAMED = ("name", "company")
-READ = frozenset({*SHOWN_FIRST, *MEASURED, *NAMED})
-"""Columns of the profile that the card shows: planning a query over all of them takes longer than running it."""
 OFFERS = 3
-BADGES, LEADING = 4, 8
-OF_ORDERS = ("order_id", "ordered_at", "amount", "channel", "lines", "main_product", "main_category")
-
-
-def shown_of_orders(reader: Reader) -> tuple[str, ...]:
-    """The columns of `orders` that the card reads, those that the run has."""
-    return tuple(name for name in OF_ORDERS if name in reader.columns("orders"))
-
-
-def leading(reader: Reader) -> tuple[str, ...]:
-    """The schemes that nearly every card gets by with: DuckDB takes 0.03 ms to plan each further column."""
-    return tuple(schemes(reader))[:LEADING]
+BADGES = 4
 
 
 def headline(profile: Mapping[str, Any]) -> str:
@@ -60,19 +44,7 @@ class Card:
 
     @cached_property
     def groups(self) -> list[dict[str, Any]]:
-        """Segment by segment, main schemes first; those of the schemes behind only when the card needs them."""
-        found = self._groups(self.places)
-        if len(_telling(found)) >= BADGES and any(_playbook(group) for group in found):
-            return found
-        names = [name for name in schemes(self.reader) if name not in leading(self.reader)]
-        if not names:
-            return found
-        listed = ", ".join(column_of(f"seg_{name}").sql(dialect="duckdb") for name in names)
-        sql = f"SELECT {listed} FROM profile WHERE customer_id = ?"
-        (row,) = self.reader.rows(sql, [self.profile["customer_id"]])
-        return self._groups({**self.places, **dict(zip(names, row, strict=True))})
-
-    def _groups(self, places: Mapping[str, str | None]) -> list[dict[str, Any]]:
+        """Segment by segment, main schemes first."""
         return [
             {
                 "scheme": scheme,
@@ -81,7 +53,7 @@ class Card:
                 "colour": scheme.colour(segment),
             }
             for scheme in schemes(self.reader).values()
-            if (segment := places.get(scheme.name))
+            if (segment := self.places.get(scheme.name))
         ]
 
     @cached_property

@@ -16,10 +16,10 @@ from kequn.reading.customer import places, prospects
 from kequn.reading.grid import grid_of
 from kequn.web.accounts import masking
 from kequn.web.accounts.permissions import needs
-from kequn.web.contacts import PERSONAL, with_contacts
+from kequn.web.contacts import PERSONAL, contact_of
 from kequn.web.customer_list import SORTS, Filters, find
 from kequn.web.pages.customers import follow_up, tagging
-from kequn.web.pages.customers.card import READ, Card, headline, leading, shown_of_orders
+from kequn.web.pages.customers.card import Card, headline
 from kequn.web.pages.customers.seeing import seen_customer, seen_row
 from kequn.web.pages.rfm.views import cell_filter, chosen_cells
 from kequn.web.published import language, personal_columns, remembered, runs, said, schemes
@@ -93,11 +93,11 @@ def _without(request: HttpRequest, name: str, value: str) -> str:
 def card(request: HttpRequest, customer_id: str) -> HttpResponse:
     """Header, figures, next action, predictions, orders: what takes milliseconds."""
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
-    customer, row = seen_row(request, customer_id, READ.union(f"seg_{name}" for name in leading(reader)))
-    (row,) = with_contacts(reader, [row])
+    customer, row = seen_row(request, customer_id)
+    row |= contact_of(reader, customer_id)
     personal = (personal_columns(reader) | PERSONAL) & set(row)
     profile = masking.masked_row(request, customer_id, row, personal)
-    found = prospects(reader.connection, customer_id, reader.tables, shown_of_orders(reader))
+    found = prospects(lambda table: reader.rows_of(table, customer_id))
     view = Card(reader, profile, dict(customer.segments), found)
     may_unmask = request.user.has_perm("customers.unmask", customer) and bool(personal)  # type: ignore[union-attr]
     return render(request, "customers/card.html", {

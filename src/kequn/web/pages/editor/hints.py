@@ -12,8 +12,8 @@ from django.utils.translation import gettext as _
 from kequn.errors import RuleError
 from kequn.language.builder import read, sentence
 from kequn.web.pages.editor.fields import Field, Section
-from kequn.web.pages.rules.choices import catalog, wording
-from kequn.web.published import column_titles
+from kequn.web.pages.rules.choices import wording
+from kequn.web.published import column_titles, rule_catalog
 from kequn.web.serving import Reader
 
 RULES = ("when", "scope", "stay")
@@ -65,6 +65,6 @@ def _told(reader: Reader, rule: str, parameters: Mapping[str, Any]) -> str:
 
     filled = re.sub(r":(\w+)", number, rule)
     try:
-        return sentence(read(filled, catalog(reader)), catalog(reader), wording(reader))
+        return sentence(read(filled, rule_catalog(reader)), rule_catalog(reader), wording(reader))
     except RuleError:
         return re.sub(r"(?<![:\w])[a-z]\w*", lambda name: titles.get(name[0], name[0]), filled)

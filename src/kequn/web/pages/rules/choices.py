@@ -23,7 +23,7 @@ from kequn.language.builder import (
     kind_of,
     title_of,
 )
-from kequn.web.published import language, remembered, said, schemes, worded
+from kequn.web.published import language, remembered, rule_catalog, said, schemes, worded
 from kequn.web.serving import Reader
 
 CATEGORIES = {
@@ -52,15 +52,12 @@ FAULTS = {
 MOST_CHIPS = 24
 
 
-def catalog(reader: Reader) -> Catalog:
-    """What a rule may name in this run."""
-    from kequn.reading.rules import snapshot_catalog
-
-    return remembered(reader, "rule_catalog", lambda: snapshot_catalog(said(reader)))
-
-
 def wording(reader: Reader) -> Wording:
     """Titles and units in the reader's language."""
+    return remembered(reader, f"rule_wording:{language()}", lambda: _wording(reader))
+
+
+def _wording(reader: Reader) -> Wording:
     known = schemes(reader)
     units = {item["name"]: _unit(item) for item in said(reader).get("columns", [])}
     return Wording(
@@ -79,7 +76,7 @@ def options(reader: Reader) -> list[tuple[str, list[tuple[str, str]]]]:
 
 
 def _options(reader: Reader) -> list[tuple[str, list[tuple[str, str]]]]:
-    manifest, here = said(reader), catalog(reader)
+    manifest, here = said(reader), rule_catalog(reader)
     found: dict[str, list[tuple[str, str]]] = {name: [] for name in CATEGORIES}
     for item in manifest.get("columns", []):
         if item["name"] in here.columns:
@@ -130,7 +127,7 @@ def rows(reader: Reader, node: Node, path: tuple[int, ...] = (0,), focus: tuple[
 
 
 def _row(reader: Reader, clause: Clause, name: str, focus: bool) -> Row:
-    here = catalog(reader)
+    here = rule_catalog(reader)
     kind = kind_of(clause.column, here)
     if kind is None:
         return Row(
@@ -196,7 +193,7 @@ def enumerations(reader: Reader) -> dict[str, list[str]]:
 
 def usual(reader: Reader, name: str) -> Clause:
     """A new row about a column, with its usual operator."""
-    kind = kind_of(name, catalog(reader))
+    kind = kind_of(name, rule_catalog(reader))
     return Clause(name, OPERATORS[kind][0] if kind else "")
 
 

@@ -9,13 +9,13 @@ from typing import Any
 from sqlglot import exp
 
 from kequn.errors import RuleError
-from kequn.language import Rule, matches
+from kequn.language import Rule, compile_rule, matches
 from kequn.language.builder import Clause, Group, Node, write
 from kequn.language.typer import cast, column
-from kequn.reading.rules import rows_for, rule_of
+from kequn.reading.rules import rows_for
 from kequn.web import serving
 from kequn.web.accounts.scope import Scope
-from kequn.web.published import money_columns, said
+from kequn.web.published import money_columns, rule_catalog, said
 from kequn.web.serving import Condition, Count, Reader
 
 OVERLAPS = 6
@@ -24,7 +24,7 @@ SAMPLE_ROWS = 6
 
 def compiled(reader: Reader, text: str) -> Rule:
     """The rule against the run. Raises RuleError, also for behaviour that this run hasn't worked out."""
-    rule = rule_of(said(reader), text)
+    rule = compile_rule(text, rule_catalog(reader))
     missing = [term for term in rule.terms if term not in reader.columns("profile")]
     if missing:
         raise RuleError("web.term_not_counted", word=rule.terms[missing[0]].function, position=0, text=text)
@@ -86,9 +86,7 @@ class Step:
 
 def funnel(reader: Reader, root: Group, scope: Scope, whole: int) -> list[Step]:
     """Customers left after each further part of the outermost group; for "any" those reached so far."""
-    from kequn.reading.rules import snapshot_catalog
-
-    catalog = snapshot_catalog(said(reader))
+    catalog = rule_catalog(reader)
     steps = []
     for number in range(1, len(root.parts) + 1):
         rule = compiled(reader, write(Group(root.every, root.parts[:number]), catalog))

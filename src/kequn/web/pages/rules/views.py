@@ -30,6 +30,7 @@ from kequn.language.builder import (
     read,
     sentence,
     tidy,
+    tree_of,
     write,
 )
 from kequn.web.accounts.masking import masked_row
@@ -40,7 +41,7 @@ from kequn.web.definitions import saving
 from kequn.web.pages.audiences.files import audience_text, free_path
 from kequn.web.pages.editor.fields import with_segment
 from kequn.web.pages.rules import choices, counting
-from kequn.web.published import money_title, said, schemes
+from kequn.web.published import money_title, rule_catalog, said, schemes
 from kequn.web.serving import Reader
 
 LONGEST = 4_000
@@ -75,11 +76,11 @@ def index(request: HttpRequest) -> HttpResponse:
     root = _start(reader)
     if text:
         try:
-            root = read(text, choices.catalog(reader))
+            root = read(text, rule_catalog(reader))
         except RuleError as error:
             wrong, mode = _told(error), "text"
     else:
-        text = write(root, choices.catalog(reader))
+        text = write(root, rule_catalog(reader))
     return render(request, "rules/index.html", _page(request, reader, root, text, mode, wrong))
 
 
@@ -126,7 +127,7 @@ def tree(request: HttpRequest) -> HttpResponse:
 def _with(reader: Reader, root: Group, text: str) -> tuple[Group, tuple[int, ...]]:
     """The tree with a suggested condition put in."""
     try:
-        added = read(text, choices.catalog(reader)).parts
+        added = read(text, rule_catalog(reader)).parts
     except RuleError:
         return root, (0,)
     whole = root if root.every else Group(True, (root,))
@@ -176,7 +177,7 @@ def _fitting(reader: Reader, node: Group) -> Group:
             return replace(part, parts=tuple(map(fit, part.parts)))
         if isinstance(part, Written):
             return part
-        kind = kind_of(part.column, choices.catalog(reader))
+        kind = kind_of(part.column, rule_catalog(reader))
         good = kind is not None and part.operator in OPERATORS[kind]
         return part if good or kind is None else choices.usual(reader, part.column)
 
@@ -188,7 +189,7 @@ def _fitting(reader: Reader, node: Group) -> Group:
 def panel(request: HttpRequest) -> HttpResponse:
     """What stands beside the form: number at once, sentence; the rest is fetched by `exact`."""
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
-    here = choices.catalog(reader)
+    here = rule_catalog(reader)
     typed = "text" in request.POST
     context: dict[str, Any] = {
         "may_save": request.user.may("audiences.edit"),
@@ -196,11 +197,12 @@ def panel(request: HttpRequest) -> HttpResponse:
     }
     text = request.POST.get("text", "")[: LONGEST + 1]
     try:
-        root = read(text, here) if typed else tidy(from_form(_items(request)), here)
-        text = text.strip() if typed else write(root, here)
+        form = None if typed else tidy(from_form(_items(request)), here)
+        text = write(form, here) if form else text.strip()
+        rule = counting.compiled(reader, text) if text else None
+        root = form or tree_of(text, here)
         context |= {"sentence": sentence(root, here, choices.wording(reader)), "text": text}
-        if text:
-            rule = counting.compiled(reader, text)
+        if rule:
             scope = scope_of(request.user)
             context["guess"] = counting.estimated(reader, rule, scope)
             context["whole"] = counting.everyone(reader, scope)
@@ -218,7 +220,7 @@ def panel(request: HttpRequest) -> HttpResponse:
 def exact(request: HttpRequest) -> HttpResponse:
     """The exact number, the funnel, the overlap and a few members."""
     reader: Reader = request.snapshot  # type: ignore[attr-defined]
-    here, scope = choices.catalog(reader), scope_of(request.user)
+    here, scope = rule_catalog(reader), scope_of(request.user)
     text = request.POST.get("rule", "")[: LONGEST + 1]
     try:
         root, rule = read(text, here), counting.compiled(reader, text)
