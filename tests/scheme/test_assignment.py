@@ -9,7 +9,6 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -20,7 +19,8 @@ from tests.scheme.people import AS_OF, Row, everything, members, random_people, 
 from kequn.engine import Engine, EngineSettings, open_engine
 from kequn.errors import ConfigError, KequnError
 from kequn.scheme import Previous, load_schemes
-from kequn.scheme.cuts import Counts, quantile_cuts, round_half_up
+from kequn.scheme.cuts import Standing, Standings, places, quantile_cuts, round_half_up
+from kequn.scheme.kind import Quantiles
 from kequn.scheme.library import texts
 
 RFM = texts()["rfm.yaml"]
@@ -57,8 +57,33 @@ def buyer(key: str, recency: int | None = 10, frequency: int = 1, monetary: int 
 )
 def test_a_cut_is_the_smallest_value_that_reaches_its_share(values: list[int], percents: list[int]) -> None:
     shares = [Fraction(percent, 100) for percent in sorted(percents)]
-    distinct, customers = np.unique(values, return_counts=True)
-    assert quantile_cuts(Counts(distinct, customers), shares) == [cut(values, share) for share in shares]
+    at = places(Quantiles("monetary", tuple(shares)), len(values))
+    found = quantile_cuts(Standings({place: standing(values, place) for place in at}, None), at)
+    assert found == [cut(values, share) for share in shares]
+
+
+def standing(values: list[int], place: int) -> Standing:
+    value = sorted(values)[place]
+    return Standing(value, sum(v < value for v in values), sum(v <= value for v in values))
+
+
+def test_cut_points_of_many_columns_are_those_of_sorted_lists(engine: Engine, tmp_path: Path) -> None:
+    rng = random.Random(3)
+    names = [  # more than one query takes
+        "recency_days", "monetary", "clv_12m", "score", "orders_30d", "orders_90d", "orders_180d", "tenure_days",
+    ]  # fmt: skip
+    rows: list[Row] = [
+        {"customer_id": f"C{n:02d}", "frequency": n % 3}
+        | {name: rng.choice([None, *range(-9, 9)]) if name != "tenure_days" else None for name in names}
+        for n in range(90)
+    ]
+    text = "scheme: {0}\nkind: bands\nscope: frequency > 0\ncolumn: {0}\nbins: 3\nsegments: [{{id: a}}, {{id: b}}, {{id: c}}]\n"
+    found = run(engine, tmp_path, rows, [text.format(name) for name in names]).results
+    for name in names:
+        values = [row[name] for row in rows if row["frequency"] and row[name] is not None]
+        wanted = [cut(values, Fraction(step, 3)) for step in (1, 2)] if values else []
+        assert found[name].bound.cuts["bands"]["values"] == wanted, name
+        assert found[name].bound.cuts["bands"]["customers"] == len(values)
 
 
 def test_half_a_customer_counts_as_one_in_a_quota() -> None:

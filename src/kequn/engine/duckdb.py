@@ -15,7 +15,6 @@ from kequn.errors import EngineError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from numpy.typing import NDArray
     from sqlglot import exp
 
 ROW_GROUP_ROWS = 122_880
@@ -97,9 +96,6 @@ class DuckDBEngine:
         found = self._run(query.sql(dialect="duckdb"))
         names = [item[0] for item in found.description]
         return [dict(zip(names, row, strict=True)) for row in found.fetchall()]
-
-    def numbers(self, query: exp.Query) -> dict[str, NDArray[Any]]:
-        return dict(self._run(query.sql(dialect="duckdb")).fetchnumpy())  # Arrow would have to be loaded
 
     def scalar(self, query: exp.Query) -> Any:
         rows = self._run(query.sql(dialect="duckdb")).fetchall()  # to its end, or the connection stays busy

@@ -11,7 +11,6 @@ from kequn.errors import EngineError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from numpy.typing import NDArray
     from sqlglot import exp
 
 BatchFunction = Callable[["pa.RecordBatch"], "pa.RecordBatch"]
@@ -54,9 +53,6 @@ class Engine(Protocol):
 
     def rows(self, query: exp.Query) -> list[dict[str, Any]]:
         """Run a query of few rows: each as {column: value}."""
-
-    def numbers(self, query: exp.Query) -> dict[str, NDArray[Any]]:
-        """Run a query of numbers without NULLs whose result fits in memory: {column: array}."""
 
     def scalar(self, query: exp.Query) -> Any:
         """The first cell of a query's first row, None when there is no row."""

@@ -22,7 +22,6 @@ from kequn.errors import EngineError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-    from numpy.typing import NDArray
     from sqlglot import exp
 
 JAVA_PACKAGE = "openjdk-17-jre-headless"
@@ -116,18 +115,6 @@ class SparkEngine:
 
     def rows(self, query: exp.Query) -> list[dict[str, Any]]:
         return list(self.sql(query).to_pylist())
-
-    def numbers(self, query: exp.Query) -> dict[str, NDArray[Any]]:
-        import numpy as np
-
-        table = self.sql(query)
-        found = {}
-        for (
-            name
-        ) in table.column_names:  # by DLPack, because `to_numpy` would import pandas (a third of a second)
-            chunks = [np.from_dlpack(chunk) for chunk in table.column(name).chunks if len(chunk)]
-            found[name] = np.concatenate(chunks) if chunks else np.empty(0, dtype=np.int64)
-        return found
 
     def scalar(self, query: exp.Query) -> Any:
         row = self._frame(query).first()

@@ -1,14 +1,15 @@
 """Cut points, read off the data once and exactly, then bound as literals and kept in the manifest.
 
-Cut q is the smallest value v for which at least q × n of the n known values are ≤ v. Equal values are never split.
+Cut q is the smallest value v for which at least q × n of the n known values are ≤ v. Equal values are never split. The
+engine counts and adds up; only the few values asked for come back.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from sqlglot import exp
 
@@ -16,24 +17,37 @@ from kequn.engine import Engine
 from kequn.language import cast, column
 from kequn.scheme.kind import Ask, Bound, Quantiles, Ranks, number
 
-if TYPE_CHECKING:
-    import numpy as np
-    from numpy.typing import NDArray
-
 TOGETHER = 6
-"""Value counts fetched by one query: enough to save round trips on a cluster, few enough to stay small in memory."""
+"""Columns looked at by one query: enough to save round trips on a cluster, few enough to stay small in memory."""
 
 
 @dataclass(frozen=True)
-class Counts:
-    """Distinct known values, ascending, and how many customers have each."""
+class Measured:
+    """A column of the customers in a scope, with all that is asked about it in one pass."""
 
-    values: NDArray[Any]
-    customers: NDArray[np.int64]
+    measure: exp.Expr
+    scope: exp.Expr
 
     @property
-    def total(self) -> int:
-        return int(self.customers.sum())
+    def key(self) -> tuple[str, str]:
+        return self.measure.sql(dialect="duckdb"), self.scope.sql(dialect="duckdb")
+
+
+@dataclass(frozen=True)
+class Standing:
+    """The value at one place of all known values, ascending; how many values are smaller, and how many are not larger."""
+
+    value: int | float
+    below: int
+    up_to: int
+
+
+@dataclass(frozen=True)
+class Standings:
+    """What was looked up in one column: by place (from 0), and the largest value but one, where values differ."""
+
+    at: Mapping[int, Standing]
+    runner_up: int | float | None
 
 
 def answer(
@@ -44,104 +58,46 @@ def answer(
     An answer to Quantiles is {column, type, customers, quantiles, values}, to Ranks {columns, customers, ends, boundaries};
     values are in inner units (money in minor units).
     """
-    wanted: dict[tuple[str, str], tuple[exp.Expr, exp.Expr]] = {}
-    keys = []
-    for bound, scope, _, ask in asks:
-        name = ask.column if isinstance(ask, Quantiles) else ask.columns[0]
-        measure = bound.measure(name)
-        key = (measure.sql(dialect="duckdb"), scope.sql(dialect="duckdb"))
-        wanted.setdefault(key, (measure, scope))
-        keys.append(key)
-    whole = {_is_whole(bound, ask): None for bound, _, _, ask in asks}
-    counts: dict[tuple[str, str], Counts] = {}
-    for kind in whole:  # BIGINT and DOUBLE can't share a UNION
-        group = [
-            key for key, (bound, _, _, ask) in zip(keys, asks, strict=True) if _is_whole(bound, ask) is kind
-        ]
-        group = list(dict.fromkeys(group))
-        for start in range(0, len(group), TOGETHER):
-            part = group[start : start + TOGETHER]
-            counts.update(zip(part, _count(engine, source, [wanted[key] for key in part]), strict=True))
+    measured = [Measured(bound.measure(_first(ask)), scope) for bound, scope, _, ask in asks]
+    distinct = {item.key: item for item in measured}
+    totals = _totals(engine, source, distinct)
+    wanted: dict[tuple[str, str], set[int]] = {key: set() for key in distinct}
+    for item, (_, _, _, ask) in zip(measured, asks, strict=True):
+        wanted[item.key].update(places(ask, totals[item.key]))
+    standings = _standings(engine, source, distinct, totals, wanted)
     found = []
-    for key, (bound, scope, _, ask) in zip(keys, asks, strict=True):
+    for item, (bound, scope, _, ask) in zip(measured, asks, strict=True):
+        total, here = totals[item.key], standings[item.key]
         if isinstance(ask, Quantiles):
-            found.append(_quantiles(counts[key], ask, bound))
+            found.append(_quantiles(total, here, ask, bound))
         else:
-            found.append(_ranks(engine, source, counts[key], ask, bound, scope))
+            found.append(_ranks(engine, source, total, here, ask, bound, scope))
     return found
 
 
-def _is_whole(bound: Bound, ask: Ask) -> bool:
-    name = ask.column if isinstance(ask, Quantiles) else ask.columns[0]
-    return bound.column(name).type in {"integer", "money"}
+def _first(ask: Ask) -> str:
+    return ask.column if isinstance(ask, Quantiles) else ask.columns[0]
 
 
-def _count(engine: Engine, source: exp.Query, wanted: Sequence[tuple[exp.Expr, exp.Expr]]) -> list[Counts]:
-    import numpy as np
+def places(ask: Ask, total: int) -> list[int]:
+    """Where in the ascending order of `total` values the answers stand; none for a rank that nobody reaches.
 
-    queries = [_count_query(source, place, measure, scope) for place, (measure, scope) in enumerate(wanted)]
-    query: exp.Query = queries[0]
-    for other in queries[1:]:
-        query = exp.union(query, other, distinct=False, copy=False)
-    table = engine.numbers(query)
-    place, value, customers = (table[name] for name in ("ask", "v", "customers"))
-    found = []
-    for index in range(len(wanted)):
-        here = place == index
-        order = np.argsort(value[here])  # distinct values: the fastest order is the only one
-        found.append(Counts(value[here][order], customers[here][order]))
-    return found
-
-
-def _count_query(source: exp.Query, place: int, measure: exp.Expr, scope: exp.Expr) -> exp.Select:
-    inner = exp.select(exp.alias_(measure.copy(), "v")).from_(source.subquery("customers"), copy=False)
-    inner.where(scope.copy(), copy=False)
-    known = exp.Not(this=exp.Is(this=exp.column("v"), expression=exp.Null()))
-    return (
-        exp.select(
-            exp.alias_(cast(number(place), "BIGINT"), "ask"),
-            exp.column("v"),
-            exp.alias_(_count_star(), "customers"),
-        )
-        .from_(inner.subquery("measured", copy=False), copy=False)
-        .where(known, copy=False)
-        .group_by(exp.column("v"), copy=False)
-    )
-
-
-def _count_star() -> exp.Expr:
-    return cast(exp.Count(this=exp.Star(), big_int=True), "BIGINT")
-
-
-def quantile_cuts(counts: Counts, fractions: Sequence[Fraction], *, top: bool = False) -> list[int | float]:
-    """The cut points; empty when nobody has a value.
-
-    With `top`, a tie at the largest value that reaches over the last cut keeps the best band: the last cut moves down to
-    the largest value but one, so that the best customer always has the highest score when values differ at all.
+    >>> places(Quantiles("monetary", (Fraction(1, 2), Fraction(2, 3))), 5)
+    [2, 3]
     """
-    import numpy as np
-
-    total = counts.total
     if not total:
         return []
-    below = np.cumsum(counts.customers)
-    needed = [
-        -(-fraction.numerator * total // fraction.denominator) for fraction in fractions
-    ]  # exact ceiling
-    places = [min(int(np.searchsorted(below, count, side="left")), len(below) - 1) for count in needed]
-    if top and len(counts.values) > 1:
-        places = [min(place, len(counts.values) - 2) for place in places]
-    return [counts.values[place].item() for place in places]
+    if isinstance(ask, Quantiles):
+        return [_ceiling(total * fraction) - 1 for fraction in ask.fractions]
+    return [total - end for end in _ends(ask, total) if end]
 
 
-def _quantiles(counts: Counts, ask: Quantiles, bound: Bound) -> dict[str, Any]:
-    return {
-        "column": ask.column,
-        "type": bound.column(ask.column).type,
-        "customers": counts.total,
-        "quantiles": [str(fraction) for fraction in ask.fractions],
-        "values": quantile_cuts(counts, ask.fractions, top=ask.top),
-    }
+def _ends(ask: Ranks, total: int) -> list[int]:
+    return [round_half_up(total * share) for share in ask.shares]
+
+
+def _ceiling(value: Fraction) -> int:
+    return -(-value.numerator // value.denominator)
 
 
 def round_half_up(value: Fraction) -> int:
@@ -153,26 +109,144 @@ def round_half_up(value: Fraction) -> int:
     return (2 * value.numerator + value.denominator) // (2 * value.denominator)
 
 
-def _ranks(
-    engine: Engine, source: exp.Query, counts: Counts, ask: Ranks, bound: Bound, scope: exp.Expr
-) -> dict[str, Any]:
-    import numpy as np
+# what the engine is asked
+def _totals(
+    engine: Engine, source: exp.Query, measured: Mapping[tuple[str, str], Measured]
+) -> dict[tuple[str, str], int]:
+    """How many customers have a known value, for every column in one pass."""
+    counts = [
+        exp.alias_(
+            _whole(exp.Count(this=exp.Case(ifs=[exp.If(this=item.scope.copy(), true=item.measure.copy())]))),
+            f"n{place}",
+        )
+        for place, item in enumerate(measured.values())
+    ]
+    row = engine.rows(exp.select(*counts).from_(source.subquery("customers"), copy=False))[0]
+    return {key: int(row[f"n{place}"]) for place, key in enumerate(measured)}
 
-    total = counts.total
-    ends = [round_half_up(total * share) for share in ask.shares]
-    above = np.cumsum(counts.customers[::-1])  # customers with this value or a larger one, largest first
+
+def _standings(
+    engine: Engine,
+    source: exp.Query,
+    measured: Mapping[tuple[str, str], Measured],
+    totals: Mapping[tuple[str, str], int],
+    wanted: Mapping[tuple[str, str], Iterable[int]],
+) -> dict[tuple[str, str], Standings]:
+    found = {key: Standings({}, None) for key in measured}
+    asked = [(key, sorted(wanted[key])) for key in measured if totals[key]]
+    for start in range(0, len(asked), TOGETHER):
+        part = list(enumerate(asked[start : start + TOGETHER]))
+        query = exp.select("*")
+        for place, (key, at) in part:
+            one = _standing_query(source, measured[key], totals[key], at, f"a{place}")
+            named = one.subquery(f"t{place}", copy=False)
+            query = (
+                query.join(named, join_type="cross", copy=False) if place else query.from_(named, copy=False)
+            )
+        row = engine.rows(query)[0]
+        for place, (key, at) in part:
+            name = f"a{place}"
+            found[key] = Standings(
+                {p: Standing(*(row[f"{name}_{what}_{p}"] for what in ("v", "below", "up_to"))) for p in at},
+                row[f"{name}_runner_up"],
+            )
+    return found
+
+
+def _standing_query(
+    source: exp.Query, measured: Measured, total: int, at: Sequence[int], name: str
+) -> exp.Select:
+    """One row: value, smaller ones and not larger ones of each place. All three rise with the value, hence MAX."""
+    value, below, up_to = (exp.column(word) for word in ("v", "below", "up_to"))
+    last = exp.LT(this=up_to, expression=number(total))
+    picks = [exp.alias_(_largest(value, last), f"{name}_runner_up")]
+    for place in at:
+        reached = exp.LTE(this=below, expression=number(place))
+        picks += [
+            exp.alias_(_largest(each, reached), f"{name}_{each.name}_{place}")
+            for each in (value, below, up_to)
+        ]
+    counted = _counted(source, measured).subquery("counted", copy=False)
+    running = exp.Window(
+        this=exp.Sum(this=exp.column("customers")),
+        order=exp.Order(expressions=[exp.Ordered(this=value.copy())]),
+    )
+    added = exp.select("v", "customers", exp.alias_(_whole(running), "up_to")).from_(counted, copy=False)
+    smaller = exp.Sub(this=up_to.copy(), expression=exp.column("customers"))
+    ranked = exp.select("v", "up_to", exp.alias_(smaller, "below")).from_(
+        added.subquery("added", copy=False), copy=False
+    )
+    return exp.select(*picks).from_(ranked.subquery("ranked", copy=False), copy=False)
+
+
+def _counted(source: exp.Query, measured: Measured) -> exp.Select:
+    """Each known value and how many customers of the scope have it."""
+    inner = exp.select(exp.alias_(measured.measure.copy(), "v")).from_(
+        source.subquery("customers"), copy=False
+    )
+    inner.where(measured.scope.copy(), copy=False)
+    known = exp.Not(this=exp.Is(this=exp.column("v"), expression=exp.Null()))
+    return (
+        exp.select("v", exp.alias_(_whole(exp.Count(this=exp.Star(), big_int=True)), "customers"))
+        .from_(inner.subquery("measured", copy=False), copy=False)
+        .where(known, copy=False)
+        .group_by("v", copy=False)
+    )
+
+
+def _largest(value: exp.Expr, condition: exp.Expr) -> exp.Expr:
+    return exp.Max(this=exp.Case(ifs=[exp.If(this=condition.copy(), true=value.copy())]))
+
+
+def _whole(count: exp.Expr) -> exp.Expr:
+    return cast(count, "BIGINT")
+
+
+# what it means
+def _quantiles(total: int, standings: Standings, ask: Quantiles, bound: Bound) -> dict[str, Any]:
+    return {
+        "column": ask.column,
+        "type": bound.column(ask.column).type,
+        "customers": total,
+        "quantiles": [str(fraction) for fraction in ask.fractions],
+        "values": quantile_cuts(standings, places(ask, total), top=ask.top),
+    }
+
+
+def quantile_cuts(standings: Standings, at: Sequence[int], *, top: bool = False) -> list[int | float]:
+    """The cut points at these places.
+
+    With `top`, a tie at the largest value that reaches over the last cut keeps the best band: the cut moves down to the
+    largest value but one, so that the best customer always has the highest score when values differ at all.
+    """
+    values = [standings.at[place].value for place in at]
+    highest = standings.runner_up if top else None
+    return values if highest is None else [min(value, highest) for value in values]
+
+
+def _ranks(
+    engine: Engine,
+    source: exp.Query,
+    total: int,
+    standings: Standings,
+    ask: Ranks,
+    bound: Bound,
+    scope: exp.Expr,
+) -> dict[str, Any]:
+    """Who ends each share. Counted from the top, place p of `total` is the customer number total - p."""
+    ends = _ends(ask, total)
     boundaries: list[list[Any] | None] = []
     for end in ends:
         if end == 0:
             boundaries.append(None)
             continue
-        place = int(np.searchsorted(above, end, side="left"))
-        value = counts.values[::-1][place].item()
-        if int(above[place]) == end:
-            boundaries.append([value])
+        place = total - end
+        here = standings.at[place]
+        if here.below == place:
+            boundaries.append([here.value])
         else:
-            before = int(above[place - 1]) if place else 0
-            boundaries.append(_among_equals(engine, source, ask, bound, scope, value, end - before - 1))
+            before = here.up_to - place - 1
+            boundaries.append(_among_equals(engine, source, ask, bound, scope, here.value, before))
     return {
         "columns": list(ask.columns),
         "types": [bound.column(name).type for name in ask.columns],
@@ -209,4 +283,4 @@ def _among_equals(
     return [row[f"k{place}"] for place in range(len(names))] + [row["customer_id"]]
 
 
-__all__ = ["Counts", "answer", "quantile_cuts", "round_half_up"]
+__all__ = ["Standing", "Standings", "answer", "places", "quantile_cuts", "round_half_up"]
