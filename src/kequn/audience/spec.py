@@ -30,7 +30,7 @@ class Members(BaseModel):
     """Customers by rule, by segments (`scheme/segment`), or by ids in a file of the folder `audiences/`; any of them
     makes a customer a member."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     rule: str | None = None
     segments: Annotated[list[Annotated[str, Field(pattern=SEGMENT)]], BeforeValidator(_listed)] = Field(

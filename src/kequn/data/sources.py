@@ -44,7 +44,7 @@ Word = Annotated[str, BeforeValidator(_word)]
 
 
 class _Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class Format(_Strict):

@@ -29,7 +29,7 @@ Words = dict[Literal["zh", "en"], str]
 class Need(BaseModel):
     """A table that the pack works on, and what it is good for there."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     table: str
     required: bool = False
@@ -40,7 +40,7 @@ class Need(BaseModel):
 class PackFile(BaseModel):
     """`pack.yaml`."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     pack: str
     title: Words

@@ -27,7 +27,7 @@ Terms = Literal["立春", "清明", "立夏", "夏至", "立秋", "秋分", "立
 
 
 class _Part(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
 
 class Days(_Part):

@@ -28,7 +28,7 @@ class FeatureDeclaration(BaseModel):
     NULL where the facts begin later; `empty` is the value of a customer without rows (NULL when not given).
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True, defer_build=True)
 
     name: str
     source: Annotated[str, Field(alias="from")]
@@ -69,7 +69,7 @@ class FeatureDeclaration(BaseModel):
 class FeatureFile(BaseModel):
     """A features file: grains by name, features in order. The first feature of a name whose needs are met is used."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
     model: Model | None = None
     basis: Literal["external", "internal", "behaviour"] | None = None

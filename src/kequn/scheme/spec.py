@@ -57,7 +57,7 @@ Measure = Literal["revenue", "retention", "category_mix", "channel", "response"]
 class Part(BaseModel):
     """A mapping in a scheme file: unknown keys are errors, values never change."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, defer_build=True)
 
 
 class QuantileParameter(Part):

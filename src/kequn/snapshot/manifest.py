@@ -22,7 +22,7 @@ _RUN_ID = re.compile(r"\d{8}-\d{6}-[0-9a-f]{4}")
 class _Open(BaseModel):
     """Keeps keys it does not know: a snapshot outlives the version that wrote it."""
 
-    model_config = ConfigDict(extra="allow")
+    model_config = ConfigDict(extra="allow", defer_build=True)
 
 
 class FileRecord(_Open):
