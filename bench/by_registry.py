@@ -59,10 +59,10 @@ def flat_plan(columns: tuple[str, ...] | None = None) -> ProfilePlan:
 
 def build(engine: Engine, plan: ProfilePlan, columns: tuple[str, ...], folder: Path) -> int:
     """Write some columns of a plan, as the pipeline does: range by range of customers."""
-    query = exp.select(*(exp.column(exp.to_identifier(name, quoted=True)) for name in columns)).from_("built")
+    named = [exp.column(exp.to_identifier(name, quoted=True)) for name in columns]
     ranges = customer_ranges(engine, plan.tables)
     for number, customers in enumerate(ranges):
-        engine.view("built", plan.within(customers))
+        query = exp.select(*named).from_(plan.within(customers).subquery("built", copy=False), copy=False)
         engine.write_parquet(query, folder, prefix=f"part-{number:05}")
     return len(ranges)
 

@@ -66,11 +66,11 @@ def register_stored_facts(engine: Engine, folder: Path, manifest: Mapping[str, A
 
 def write_profile(engine: Engine, plan: ProfilePlan, folder: Path, minor_unit_digits: int) -> int:
     """Build the profile and write it as it is published, sorted by customer; returns the customers."""
-    query = published(plan.columns, "profile_built", minor_unit_digits)
     ranges = customer_ranges(engine, plan.tables)
     rows = 0
     for number, customers in enumerate(ranges):
-        engine.view("profile_built", plan.within(customers))
+        built = plan.within(customers).subquery("built", copy=False)
+        query = published(plan.columns, built, minor_unit_digits)
         prefix = f"part-{number:05}" if len(ranges) > 1 else "part"
         rows += engine.write_parquet(query, folder, prefix=prefix, sort=("customer_id",))
     return rows

@@ -10,8 +10,10 @@ from kequn.language.typer import cast, column
 from kequn.profile.plan import ProfileColumn
 
 
-def published(columns: Sequence[ProfileColumn], relation: str, minor_unit_digits: int = 2) -> exp.Select:
-    """The profile as it is published: money as DECIMAL(18, digits) in major units. One row per customer."""
+def published(
+    columns: Sequence[ProfileColumn], relation: str | exp.Subquery, minor_unit_digits: int = 2
+) -> exp.Select:
+    """The profile `relation` as it is published: money as DECIMAL(18, digits) in major units. One row per customer."""
     return exp.select(*(_outward(item, minor_unit_digits) for item in columns)).from_(relation)
 
 

@@ -18,7 +18,7 @@ from kequn.profile.relation import Relation
 ROWS_PER_RANGE = 1_500_000
 """Rows of the largest table a range should read: hash tables of well under 1 GB that mostly fit the caches (docs/benchmarks.md)."""
 
-IDS_SEEN = 20_000
+IDS_SEEN = 5_000
 """Customers among whom the bounds of ranges are chosen."""
 
 
