@@ -10,6 +10,7 @@ from pathlib import Path
 
 import duckdb
 
+from kequn.snapshot.cards import build_cards, is_card
 from kequn.snapshot.serving import LAYOUT
 
 FILE = "serving.duckdb"
@@ -27,9 +28,10 @@ def copied(folder: Path, copies: int) -> Path:
     for name in ("kequn.yaml", "sources.yaml", "snapshots/CURRENT"):
         shutil.copy(folder / name, target / name)
     for part in (folder / "snapshots" / run).iterdir():
-        if part.name != FILE:
+        if part.name != FILE and not is_card(part.name):
             (place / part.name).symlink_to(part.resolve())
     _multiply(folder / "snapshots" / run / FILE, place / FILE, copies)
+    build_cards(place / FILE, place)
     (target / "done").touch()
     return target
 
