@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from kequn.i18n import title
-from kequn.reading.movement import BOTH_RUNS, limit, pair, scratch
+from kequn.reading.movement import both_runs, pair, scratch
 from kequn.reading.rows import rows
 from kequn.reading.why import RunRules, shown_value
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from kequn.scheme.explanation import Part
     from kequn.snapshot import Snapshot
 
@@ -22,17 +20,17 @@ MOST_REASONS = 3
 
 
 def entered_or_left(
-    before: Snapshot, after: Snapshot, scheme: str, segment: str, ids: pa.Table | None = None
+    before: Snapshot, after: Snapshot, scheme: str, segment: str, ids: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
     """One row per customer who is in the segment in exactly one of the runs: customer_id, from_segment, to_segment.
 
-    None = outside the scheme in that run; ordered by id. `ids` (column customer_id) limits it to customers one may see.
+    None = outside the scheme in that run; ordered by id. `ids` limits it to customers one may see.
     Raises SnapshotError when a file of either run is missing.
     """
     sql = (
-        BOTH_RUNS + "SELECT customer_id, from_segment, to_segment FROM both_runs "
+        both_runs(ids) + "SELECT customer_id, from_segment, to_segment FROM both_runs "
         "WHERE (from_segment IS NOT DISTINCT FROM $segment) <> (to_segment IS NOT DISTINCT FROM $segment) "
-        f"{limit(ids).replace('WHERE', 'AND')}ORDER BY 1"
+        "ORDER BY 1"
     )
     with scratch(ids) as con:
         return rows(con, sql, {**pair(before, after, scheme), "segment": segment})

@@ -9,19 +9,25 @@ from kequn.reading.rows import rows
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
 
     from kequn.snapshot import Snapshot
 
-BOTH_RUNS = """
-WITH a AS (SELECT customer_id, segment FROM read_parquet($before) WHERE scheme = $scheme),
-     b AS (SELECT customer_id, segment FROM read_parquet($after) WHERE scheme = $scheme),
+_BOTH_RUNS = """
+WITH a AS (SELECT customer_id, segment FROM read_parquet($before) WHERE scheme = $scheme {seen}),
+     b AS (SELECT customer_id, segment FROM read_parquet($after) WHERE scheme = $scheme {seen}),
      both_runs AS (
        SELECT coalesce(a.customer_id, b.customer_id) AS customer_id, a.segment AS from_segment, b.segment AS to_segment
        FROM a FULL OUTER JOIN b ON a.customer_id = b.customer_id
      )
 """
-"""Grain: one row per customer who is in the scheme in one of the two runs; NULL = outside it in that run."""
+
+
+def both_runs(ids: Sequence[str] | None) -> str:
+    """SQL that begins with the table `both_runs`, for a connection of `scratch(ids)` and the values of `pair`.
+
+    Grain: one row per customer who is in the scheme in one of the two runs, or those of `ids`; NULL = outside it in that run.
+    """
+    return _BOTH_RUNS.format(seen="" if ids is None else "AND customer_id IN (SELECT customer_id FROM seen)")
 
 
 def segment_trend(runs: Sequence[Snapshot], scheme: str) -> list[dict[str, Any]]:
@@ -46,11 +52,11 @@ def by_as_of(runs: Sequence[Snapshot]) -> list[Snapshot]:
 
 
 def moves(
-    before: Snapshot, after: Snapshot, scheme: str, ids: pa.Table | None = None
+    before: Snapshot, after: Snapshot, scheme: str, ids: Sequence[str] | None = None
 ) -> list[dict[str, Any]]:
     """Customers per pair of segments (`from_segment`, `to_segment`, `customers`; None = outside the scheme).
 
-    The same as `snapshot.compare` gives, for one scheme; `ids` (column customer_id) limits it to customers one may see.
+    The same as `snapshot.compare` gives, for one scheme; `ids` limits it to customers one may see.
     What `after` published about the run before it is read from there. Raises SnapshotError when a file of either run is missing.
     """
     if ids is None and after.manifest.previous == before.run_id and after.has("migration"):
@@ -58,8 +64,8 @@ def moves(
         with scratch() as con:
             return rows(con, published, {"files": _files(after, "migration"), "scheme": scheme})
     sql = (
-        BOTH_RUNS
-        + f"SELECT from_segment, to_segment, count(*) AS customers FROM both_runs {limit(ids)}GROUP BY ALL ORDER BY ALL"
+        both_runs(ids)
+        + "SELECT from_segment, to_segment, count(*) AS customers FROM both_runs GROUP BY ALL ORDER BY ALL"
     )
     with scratch(ids) as con:
         return rows(con, sql, pair(before, after, scheme))
@@ -70,12 +76,12 @@ def movers(
     after: Snapshot,
     scheme: str,
     move: tuple[str | None, str | None],
-    ids: pa.Table | None = None,
+    ids: Sequence[str] | None = None,
 ) -> list[str]:
     """Ids of the customers who went from `move[0]` to `move[1]` (None = outside the scheme), in order."""
     sql = (
-        BOTH_RUNS + "SELECT customer_id FROM both_runs WHERE from_segment IS NOT DISTINCT FROM $source "
-        f"AND to_segment IS NOT DISTINCT FROM $target {limit(ids).replace('WHERE', 'AND')}ORDER BY 1"
+        both_runs(ids) + "SELECT customer_id FROM both_runs WHERE from_segment IS NOT DISTINCT FROM $source "
+        "AND to_segment IS NOT DISTINCT FROM $target ORDER BY 1"
     )
     with scratch(ids) as con:
         values = {**pair(before, after, scheme), "source": move[0], "target": move[1]}
@@ -96,13 +102,8 @@ def customer_history(runs: Sequence[Snapshot], customer_id: str) -> list[dict[st
     return found
 
 
-def limit(ids: pa.Table | None) -> str:
-    """The condition that keeps to the ids one may see."""
-    return "" if ids is None else "WHERE customer_id IN (SELECT customer_id FROM seen) "
-
-
 def pair(before: Snapshot, after: Snapshot, scheme: str) -> dict[str, Any]:
-    """The values that `BOTH_RUNS` takes."""
+    """The values that `both_runs` takes."""
     return {
         "before": _files(before, "assignment", scheme),
         "after": _files(after, "assignment", scheme),
@@ -116,14 +117,14 @@ def _files(run: Snapshot, table: str, scheme: str | None = None) -> list[str]:
     return [str(file) for file in own or files]
 
 
-def scratch(ids: pa.Table | None = None) -> duckdb.DuckDBPyConnection:
+def scratch(ids: Sequence[str] | None = None) -> duckdb.DuckDBPyConnection:
     """A database in memory with `ids` as the table `seen`."""
     import duckdb
 
     con = duckdb.connect(config={"threads": 1, "memory_limit": "512MB"})
     if ids is not None:
-        con.register("seen", ids)
+        con.execute("CREATE TABLE seen AS SELECT unnest(?::VARCHAR[]) AS customer_id", [list(ids)])
     return con
 
 
-__all__ = ["by_as_of", "customer_history", "movers", "moves", "segment_trend"]
+__all__ = ["both_runs", "by_as_of", "customer_history", "movers", "moves", "segment_trend"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import gc
 import hashlib
 import os
@@ -19,6 +20,7 @@ from kequn.web import environment
 from kequn.workspace import SETTINGS
 
 THREADS = 4
+_ARENA_MAX = -8  # M_ARENA_MAX of glibc's malloc.h
 EXPORT_SECONDS = 600  # a streamed export may take this long before gunicorn gives the worker up
 
 
@@ -180,6 +182,7 @@ def serve(workspace: Path, port: int = 8000, host: str = "127.0.0.1", workers: i
         "limit_request_line": 8190,
         "control_socket_disable": True,  # nobody manages gunicorn through it; older versions don't know it
     }
+    _share_one_heap()
     try:
         _gunicorn(options)
     finally:
@@ -188,6 +191,13 @@ def serve(workspace: Path, port: int = 8000, host: str = "127.0.0.1", workers: i
             beside.wait(10)
         except subprocess.TimeoutExpired:
             beside.kill()
+
+
+def _share_one_heap() -> None:
+    """Let the threads of a worker share one heap: glibc gives each its own, and what they leave unused adds up to 40 MB."""
+    allocator = ctypes.CDLL(None)
+    if hasattr(allocator, "mallopt"):  # glibc alone
+        allocator.mallopt(_ARENA_MAX, 1)
 
 
 def _check_port(host: str, port: int) -> None:

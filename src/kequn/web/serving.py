@@ -31,7 +31,7 @@ from kequn.snapshot.reader import SERVING
 from kequn.snapshot.store import CURRENT
 from kequn.web.accounts.scope import Scope
 
-MEMORY_LIMIT = "96MB"
+MEMORY_LIMIT = "64MB"  # what is read again comes from the system's cache
 EXACT_SECONDS = 15.0  # an exact scan that takes longer is stopped
 WAIT_SECONDS = 10.0  # how long a request waits for its turn to scan
 SMALL = 2_000  # below this an estimate from the sample says too little

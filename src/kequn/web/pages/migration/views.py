@@ -57,15 +57,12 @@ def pair_of(known: list[Snapshot], first: str | None, second: str | None) -> tup
     return (before, after) if before.manifest.as_of <= after.manifest.as_of else (after, before)
 
 
-def seen_ids(reader: Reader, scope: Scope) -> Any:
-    """The ids that a person may see, as an Arrow table; None for everybody."""
+def seen_ids(reader: Reader, scope: Scope) -> list[str] | None:
+    """The ids that a person may see; None for everybody."""
     if scope.everyone:
         return None
     where, values = reader.scoped(scope)
-    import pyarrow as pa
-
-    ids = [row[0] for row in reader.rows(f"SELECT customer_id FROM profile WHERE {where}", values)]
-    return pa.table({"customer_id": pa.array(ids, pa.string())})
+    return [row[0] for row in reader.rows(f"SELECT customer_id FROM profile WHERE {where}", values)]
 
 
 def moves(
