@@ -220,7 +220,8 @@ def test_an_offer_says_why_with_names(snapshot: Snapshot) -> None:
             .to_pylist()
         )
         told = offered(con, found, "zh")
-    assert all(row["why"] and row["product"] for row in told)
+        named = dict(con.execute("SELECT product_id, name FROM product").fetchall())
+    assert told and all(row["product"] == named[row["product_id"]] in row["why"] for row in told)
 
 
 @pytest.mark.parametrize(

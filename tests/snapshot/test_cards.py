@@ -14,7 +14,7 @@ import pytest
 
 from kequn.errors import SnapshotError
 from kequn.snapshot import Cards, SnapshotStore, build_cards
-from kequn.snapshot.cards import ORDERS, TABLES, card_columns, drop_from_card
+from kequn.snapshot.cards import ORDERS, TABLES, card_columns, drop_from_card, names_customers
 
 from .conftest import FIRST, SECOND, THIRD, Publish
 
@@ -107,6 +107,18 @@ def test_the_newest_are_the_last_of_a_customer_with_many(serving: Path) -> None:
             assert cards.rows("orders", name, newest=most) == every[-most:]
 
 
+def test_products_are_found_by_their_id_and_survive_a_customer_of_that_id(tmp_path: Path) -> None:
+    with duckdb.connect(str(tmp_path / "serving.duckdb")) as con:
+        con.execute(
+            "CREATE TABLE product AS SELECT * FROM (VALUES ('c2', '茶'), ('p1', '杯')) AS t (product_id, name)"
+        )
+    assert [file.name for file in build_cards(tmp_path / "serving.duckdb", tmp_path)] == [
+        "card_product.arrow"
+    ]
+    assert Cards(tmp_path).rows("product", "c2") == [{"product_id": "c2", "name": "茶"}]
+    assert names_customers("card_orders.arrow") and not names_customers("card_product.arrow")
+
+
 def test_threads_share_the_files(serving: Path) -> None:
     cards = Cards(serving.parent)
     wanted = [name for name in IDS for _ in range(20)]
@@ -180,7 +192,7 @@ def test_orders_are_shown_with_what_the_list_of_orders_needs() -> None:
     assert {"order_id", "ordered_at"} <= set(ORDERS)
     assert card_columns("orders", ["x", "ordered_at", "customer_id"]) == ["customer_id", "ordered_at"]
     assert card_columns("orders", ["order_id"]) == [] and set(TABLES) == {
-        "profile", "contact", "prediction", "recommendation", "orders",
+        "profile", "contact", "prediction", "recommendation", "orders", "product",
     }  # fmt: skip
 
 

@@ -60,7 +60,7 @@ def test_orders_show_money_in_major_units_lines_and_the_dearest_product(
 ) -> None:
     out = tmp_path / "serving.duckdb"
     rows = build_serving(tmp_path, facts, out, ServingSettings(as_of=dt.date(2026, 1, 31)))
-    assert rows == {"orders": 3}
+    assert rows == {"orders": 3, "product": 2}
     with duckdb.connect(str(out), read_only=True) as con:
         found = con.execute(
             "SELECT order_id, amount, lines, quantity, main_product_id, main_product FROM orders"

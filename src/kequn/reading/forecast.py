@@ -182,19 +182,11 @@ def offer_reason(row: Mapping[str, Any], names: Mapping[Any, str], lang: str) ->
 
 
 def product_names(con: duckdb.DuckDBPyConnection, ids: Sequence[str]) -> dict[Any, str]:
-    """Names of these products, as far as the orders of the run tell them."""
-    from kequn.reading.rows import has_table
-
-    there = (
-        {row["column_name"] for row in rows(con, "DESCRIBE orders")} if has_table(con, "orders") else set()
-    )
-    if not ids or not {"main_product_id", "main_product"} <= there:
+    """Names of these products, as far as the run knows them."""
+    if not ids or not has_table(con, "product"):
         return {}
-    sql = (
-        "SELECT main_product_id AS id, any_value(main_product) AS name FROM orders "
-        "WHERE main_product IS NOT NULL AND list_contains(?, main_product_id) GROUP BY 1"
-    )
-    return {row["id"]: row["name"] for row in rows(con, sql, [list(ids)])}
+    found = rows(con, "SELECT product_id, name FROM product WHERE list_contains(?, product_id)", [list(ids)])
+    return {row["product_id"]: row["name"] for row in found}
 
 
 __all__ = ["card_of", "model_title", "offer_reason", "offered", "product_names", "trust", "what_moved"]

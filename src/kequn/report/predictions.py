@@ -224,11 +224,10 @@ def _offers(source: Source) -> list[dict[str, Any]]:
     """The products that stand first for most customers."""
     if not source.has("recommendation"):
         return []
-    named = source.has("orders") and {"main_product_id", "main_product"} <= set(source.columns("orders"))
-    names = "(SELECT main_product_id AS product_id, any_value(main_product) AS name FROM orders GROUP BY 1)"
+    named = source.has("product")
     found = source.rows(
         f"SELECT r.product_id, {'any_value(p.name)' if named else 'NULL'} AS name, count(*) AS customers, avg(r.probability) AS probability "
-        f"FROM recommendation AS r {f'LEFT JOIN {names} AS p ON p.product_id = r.product_id' if named else ''} "
+        f"FROM recommendation AS r {'LEFT JOIN product AS p ON p.product_id = r.product_id' if named else ''} "
         "WHERE r.rank = 1 GROUP BY r.product_id ORDER BY customers DESC, r.product_id LIMIT ?",
         [OFFERS],
     )

@@ -8,6 +8,7 @@ halving and reads it: .1 to .4 ms, whatever the number of customers, and nothing
     card_contact           name, phone, e-mail: personal, so readers mask them
     card_prediction, card_recommendation    as published
     card_orders            of each order what a line of the list shows, oldest first
+    card_product           names of products, by product_id
 """
 
 from __future__ import annotations
@@ -38,6 +39,7 @@ PROFILE = (
 ORDERS = ("order_id", "ordered_at", "amount", "channel", "lines", "main_product", "main_category")
 TABLES: Mapping[str, Sequence[str] | None] = {
     "profile": PROFILE, "contact": CONTACT, "prediction": None, "recommendation": None, "orders": ORDERS,
+    "product": None,
 }  # fmt: skip
 """Tables of `serving.duckdb` with the columns that are kept; None for all."""
 
@@ -45,6 +47,11 @@ TABLES: Mapping[str, Sequence[str] | None] = {
 def is_card(name: str) -> bool:
     """Whether a file of a run is one of these."""
     return name.startswith(PREFIX) and name.endswith(SUFFIX)
+
+
+def names_customers(name: str) -> bool:
+    """Whether a file of a run is a card file by customer."""
+    return is_card(name) and key_of(name.removeprefix(PREFIX).removesuffix(SUFFIX)) == "customer_id"
 
 
 def build_cards(serving: Path, folder: Path, memory_limit: str = "1GB") -> list[Path]:
@@ -77,12 +84,17 @@ def build_cards(serving: Path, folder: Path, memory_limit: str = "1GB") -> list[
 
 
 def card_columns(table: str, there: Sequence[str]) -> list[str]:
-    """Which columns of a table cards show: `customer_id` first, then others in the table's order; empty for a table without it."""
-    if "customer_id" not in there:
+    """Which columns of a table cards show: its key first, then others in the table's order; empty for a table without it."""
+    key, kept = key_of(table), TABLES[table]
+    if key not in there:
         return []
-    kept = TABLES[table]
     wanted = [name for name in there if kept is None or name in kept or name.startswith("seg_")]
-    return ["customer_id", *(name for name in wanted if name != "customer_id")]
+    return [key, *(name for name in wanted if name != key)]
+
+
+def key_of(table: str) -> str:
+    """The column that rows are looked up by, and that the table is sorted by."""
+    return "product_id" if table == "product" else "customer_id"
 
 
 def _write(blocks: pa.RecordBatchReader, out: Path) -> None:
@@ -112,12 +124,12 @@ class Cards:
     def __contains__(self, table: str) -> bool:
         return table in self._blocks
 
-    def rows(self, table: str, customer_id: str, newest: int | None = None) -> list[dict[str, Any]]:
-        """The customer's rows in the order of the file, or the `newest` last of them; none for a table that isn't there."""
+    def rows(self, table: str, key: str, newest: int | None = None) -> list[dict[str, Any]]:
+        """The rows of a customer (or product), as the file has them, or the `newest` last; none for a table that isn't there."""
         if table not in self._blocks:
             return []
         with self._readable():
-            return self._blocks[table].rows(customer_id, newest)
+            return self._blocks[table].rows(key, newest)
 
     def close(self) -> None:
         """Let go of the files."""
@@ -136,7 +148,7 @@ class Cards:
 
 
 class _Blocks:
-    """One file: its blocks by number, and the first id of each block that was looked at."""
+    """One file: its blocks by number, and the first key of each block that was looked at."""
 
     def __init__(self, file: Path) -> None:
         import pyarrow as pa
@@ -149,26 +161,26 @@ class _Blocks:
         self._first: dict[int, str] = {}
         self._lock = threading.Lock()
 
-    def rows(self, customer_id: str, newest: int | None) -> list[dict[str, Any]]:
+    def rows(self, key: str, newest: int | None) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = []
         with self._lock:  # Arrow doesn't say that one reader serves two threads
-            place = self._last_block(customer_id)
+            place = self._last_block(key)
             while place >= 0 and (newest is None or len(found) < newest):
                 block = self._blocks.get_batch(place)
                 ids = block.column(0).to_pylist()  # comparing in Arrow would load pandas where there is one
-                start, end = bisect_left(ids, customer_id), bisect_right(ids, customer_id)
+                start, end = bisect_left(ids, key), bisect_right(ids, key)
                 found = block.slice(start, end - start).to_pylist() + found
                 if start > 0:
                     break
                 place -= 1  # they may begin in the block before
         return found if newest is None else found[-newest:]
 
-    def _last_block(self, customer_id: str) -> int:
-        """The number of the last block that begins at or before the id; -1 when all begin behind it."""
+    def _last_block(self, key: str) -> int:
+        """The number of the last block that begins at or before the key; -1 when all begin behind it."""
         low, high = 0, self._blocks.num_record_batches
         while low < high:
             middle = (low + high) // 2
-            if self._begins(middle) <= customer_id:
+            if self._begins(middle) <= key:
                 low = middle + 1
             else:
                 high = middle
@@ -217,4 +229,4 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-__all__ = ["Cards", "build_cards", "card_columns", "drop_from_card", "is_card"]
+__all__ = ["Cards", "build_cards", "card_columns", "drop_from_card", "is_card", "key_of", "names_customers"]

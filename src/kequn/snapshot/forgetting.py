@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from kequn.definitions import LocatedDict, LocatedList, parse_yaml, sync_folder
 from kequn.errors import ConfigError, SnapshotError
-from kequn.snapshot.cards import drop_from_card, is_card
+from kequn.snapshot.cards import drop_from_card, names_customers
 from kequn.snapshot.digest import file_record, scheme_digests
 from kequn.snapshot.manifest import MANIFEST, DefinitionUse, Forgotten, Manifest, write_manifest
 from kequn.snapshot.reader import SERVING, Snapshot
@@ -67,7 +67,7 @@ def forget_in_run(run: Snapshot, customer_id: str, now: dt.datetime, journal: Pa
                     changed[name], removed = journal / name, removed + gone
         if run.serving and drop_customer(run.serving, customer_id, journal / SERVING, _POINTERS):
             changed[SERVING] = journal / SERVING
-        for name in filter(is_card, run.manifest.files):
+        for name in filter(names_customers, run.manifest.files):
             if drop_from_card(run.checked(name), customer_id, journal / name):
                 changed[name] = journal / name
         definitions = {

@@ -9,6 +9,7 @@
     audience_member, prediction, recommendation    as published, sorted by customer_id
     orders                every order of a known customer, sorted by customer_id; with its lines, units and main product
     portrait              as published, sorted by scheme and segment
+    product               product_id and name of the products that have one, sorted by product_id
     contact               name, phone and e-mail with their search keys (contacts.py); apart from the profile, for they are personal
 
 Segments lie in columns because a long table repeats a million ids per scheme: at 20 schemes it took three times as long
@@ -100,6 +101,11 @@ def build_serving(
                 con.execute(f"CREATE TABLE {table} AS SELECT * FROM read_parquet({files}) ORDER BY {order}")
         if facts.get("orders"):
             _orders(con, facts, settings)
+        if facts.get("products") and "name" in _columns(con, facts["products"]):
+            con.execute(
+                f"CREATE TABLE product AS SELECT product_id, name FROM read_parquet({_listed(facts['products'])}) "
+                "WHERE name <> '' ORDER BY product_id"
+            )
         if present["profile"] and facts.get("customers"):
             build_contacts(con, facts["customers"])
         tables = [

@@ -183,6 +183,11 @@ class Reader:
         columns = card_columns(table, list(self.columns(table)))
         return customer_rows(self.connection, table, customer_id, columns) if columns else []
 
+    def product_name(self, product_id: str) -> str:
+        """What people call a product; its id where the run has no name for it."""
+        found = self._handle.cards.rows("product", product_id)
+        return str(found[0]["name"]) if found else product_id
+
     def _run(self, sql: str, parameters: Sequence[Any]) -> duckdb.DuckDBPyConnection:
         try:
             return self._handle.cursor().execute(sql, list(parameters))

@@ -14,7 +14,7 @@ from kequn.i18n import say
 from kequn.reading.forecast import offer_reason, trust
 from kequn.reading.values import value_title
 from kequn.web.accounts.masking import HIDDEN
-from kequn.web.published import column_title, language, remembered, said, schemes, value_titles, worded
+from kequn.web.published import column_title, language, said, schemes, value_titles, worded
 from kequn.web.serving import Reader
 from kequn.web.ui import numbers
 from kequn.web.ui.templatetags.kequn import money_exact, money_whole
@@ -144,14 +144,12 @@ class Card:
     @cached_property
     def offers(self) -> list[dict[str, Any]]:
         """The products to propose, each with one sentence of why."""
-        names = remembered(self.reader, "products", lambda: _products(self.reader))
+        offers = self.found["recommendations"][:OFFERS]
+        ids = {row[key] for row in offers for key in ("product_id", "reason_product_id") if row.get(key)}
+        names = {one: self.reader.product_name(one) for one in ids}
         return [
-            {
-                **row,
-                "product": names.get(row["product_id"], row["product_id"]),
-                "why": offer_reason(row, names, language()),
-            }
-            for row in self.found["recommendations"][:OFFERS]
+            {**row, "product": names[row["product_id"]], "why": offer_reason(row, names, language())}
+            for row in offers
         ]
 
     @cached_property
@@ -190,18 +188,6 @@ def _telling(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _playbook(group: Mapping[str, Any]) -> str:
     return str(group["scheme"].playbooks.get(group["segment"]) or "")
-
-
-def _products(reader: Reader) -> dict[str, str]:
-    """Names of the products in the orders of the run; ids where there are none."""
-    if "main_product" not in reader.columns("orders"):
-        return {}
-    with reader.limited():
-        return dict(
-            reader.rows(
-                "SELECT main_product_id, any_value(main_product) FROM orders WHERE main_product IS NOT NULL GROUP BY 1"
-            )
-        )
 
 
 def _plain(value: Any) -> str:
