@@ -144,6 +144,20 @@ def test_row_order_changes_nothing(engine: Engine, tmp_path: Path) -> None:
     assert {n: r.digest for n, r in first.results.items()} == {n: r.digest for n, r in second.results.items()}
 
 
+def test_segments_worked_out_range_by_range_are_those_worked_out_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    engine = open_engine(EngineSettings(memory_limit="1GB"))
+    rows, scheme_texts = random_people(9, 60), [RFM, texts()["value_tier.yaml"], TWO]
+    whole = run(engine, tmp_path / "whole", rows, scheme_texts)
+    monkeypatch.setattr("kequn.profile.ranges.ROWS_PER_RANGE", 25)
+    parts = run(engine, tmp_path / "parts", rows, scheme_texts)
+    assert (len(whole.wide), len(parts.wide)) == (1, 3)
+    assert pq.read_table(list(parts.wide)).to_pylist() == pq.read_table(list(whole.wide)).to_pylist()
+    assert {n: r.digest for n, r in parts.results.items()} == {n: r.digest for n, r in whole.results.items()}
+    engine.close()
+
+
 def test_cells_of_a_grid_add_up_to_its_customers(engine: Engine, tmp_path: Path) -> None:
     assignment = run(engine, tmp_path, random_people(8, 80), [RFM])
     cells = assignment.cells.to_pylist()

@@ -17,6 +17,7 @@ from sqlglot import exp
 from kequn.engine import Engine, Parquet
 from kequn.errors import KequnError
 from kequn.language import Catalog, cast, column
+from kequn.profile import customer_ranges
 from kequn.scheme.kind import Bound, Scheme
 from kequn.scheme.layers import Layers, held, scope_of
 from kequn.scheme.loading import possible, with_schemes
@@ -126,7 +127,7 @@ def assign(
     layers = Layers(engine, sight, as_of, _source(engine, relation, usable, before), frozenset(before))
     layers.assign(usable.values())
     layers.refine(usable)
-    wide = _write_wide(engine, layers, work)
+    wide = _write_wide(engine, layers, relation, work)
     expected = _expected(engine, layers)
     measures = [layers.catalog.columns[name] for name in MEASURES if name in layers.catalog.columns]
     measures = [measure for measure in measures if measure.type in {"money", "integer", "number"}]
@@ -204,7 +205,8 @@ def _source(
     return query
 
 
-def _write_wide(engine: Engine, layers: Layers, work: Path) -> tuple[Path, ...]:
+def _write_wide(engine: Engine, layers: Layers, relation: str, work: Path) -> tuple[Path, ...]:
+    """All segments and scores side by side, range by range: sorting everybody at once took 2.4 GB at 5 M customers."""
     names = ["customer_id"]
     for name, bound in layers.bound.items():
         names += [f"seg_{name}", *(c.name for c in bound.scheme.kind.scores(bound.spec))]
@@ -215,7 +217,10 @@ def _write_wide(engine: Engine, layers: Layers, work: Path) -> tuple[Path, ...]:
     query = exp.select(*(column(name) for name in dict.fromkeys(names))).from_(
         layers.source.subquery("layer")
     )
-    engine.write_parquet(query, work, prefix="wide", sort=("customer_id",))
+    ranges = customer_ranges(engine, (), relation)
+    for number, customers in enumerate(ranges):
+        prefix = f"wide-{number:05}" if len(ranges) > 1 else "wide"
+        engine.write_parquet(customers.only(query.copy()), work, prefix=prefix, sort=("customer_id",))
     return tuple(sorted(work.glob("wide-*.parquet")))
 
 
