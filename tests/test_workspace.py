@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from kequn.definitions import parse_yaml, validate
 from kequn.errors import ConfigError
 from kequn.i18n import LANGUAGES, explain
-from kequn.workspace import RunSettings, Settings, Titles, Workspace, resolve_as_of, settings_text
+from kequn.workspace import (
+    EngineChoice,
+    RunSettings,
+    Settings,
+    Titles,
+    Workspace,
+    resolve_as_of,
+    settings_text,
+)
 
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 CLOCK = dt.datetime(2026, 1, 31, 17, 0, tzinfo=dt.UTC)  # already 1 February in Shanghai
@@ -179,7 +187,12 @@ def test_the_engine_gets_what_the_settings_say(tmp_path: Path) -> None:
         "spark",
         "spark://h:7077",
         2,
-        "1.5 GB",
+        "1.275GB",
     )
     assert found.temp_directory == tmp_path / "tmp" and found.directories == (tmp_path, tmp_path / "other")
     assert found.spark == (("a.b", "1"),)
+
+
+@pytest.mark.parametrize(("limit", "duckdb"), [("2GB", "1.7GB"), ("1.5 GB", "1.275GB"), ("800MiB", "680MiB")])
+def test_duckdb_leaves_some_of_the_memory_to_the_rest_of_a_run(limit: str, duckdb: str) -> None:
+    assert EngineChoice(memory_limit=limit).duckdb_limit() == duckdb

@@ -60,6 +60,7 @@ class Builder:
             self._con.execute(f"SET threads = {int(settings.threads)}")
         self._con.execute("SET TimeZone = 'UTC'")
         self._con.execute("SET preserve_insertion_order = false")
+        self._con.execute("SET allocator_background_threads = true")  # what is freed goes back to the system
         # DuckDB 2.0 folds isnan() of a column to FALSE when the first of several Parquet files has no NaN
         self._con.execute("SET disabled_optimizers = 'statistics_propagation'")
         self._con.execute("SET autoinstall_known_extensions = false")

@@ -58,6 +58,9 @@ class DuckDBEngine:
                 self._con.execute(f"SET threads = {int(settings.threads)}")
             self._con.execute("SET TimeZone = 'UTC'")
             self._con.execute("SET preserve_insertion_order = false")
+            self._con.execute(
+                "SET allocator_background_threads = true"
+            )  # what is freed goes back to the system
             if settings.directories:
                 allowed = ", ".join(quoted(folder.resolve()) for folder in (*settings.directories, temp))
                 self._con.execute(f"SET allowed_directories = [{allowed}]")

@@ -141,7 +141,7 @@ def read_facts(workspace: Workspace, definitions: Definitions, now: datetime) ->
         clock=now,
         folder_root=workspace.folder,
         minor_unit_digits=workspace.settings.minor_unit_digits,
-        memory_limit=workspace.settings.engine.memory_limit,
+        memory_limit=workspace.settings.engine.duckdb_limit(),
         threads=workspace.settings.engine.threads,
     )
     facts = load_facts(definitions.sources, settings, workspace.facts)

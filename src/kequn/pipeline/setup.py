@@ -70,14 +70,14 @@ def copy_library(workspace: Workspace, texts: Mapping[str, str] | None = None) -
     return written
 
 
-def gap_statistics(facts: Facts) -> dict[str, int]:
+def gap_statistics(facts: Facts, memory_limit: str = "2GB") -> dict[str, int]:
     """Quantiles of the days between purchase days over all customers: gap_p50 … gap_p99. Empty below 30 gaps."""
     import duckdb
 
     orders = facts.tables.get("orders")
     if orders is None or not orders.rows:
         return {}
-    with duckdb.connect() as connection:
+    with duckdb.connect(config={"memory_limit": memory_limit}) as connection:
         row = connection.execute(GAPS, [[str(file) for file in orders.files]]).fetchone()
     if row is None or row[0] < MINIMUM_GAPS:
         return {}
@@ -88,7 +88,7 @@ def propose_parameters(workspace: Workspace, facts: Facts) -> dict[str, dict[str
     """Write the parameters that schemes ask to have proposed (`propose:`) from the data; {scheme: {name: value}}."""
     from kequn.scheme.editing import with_parameters
 
-    statistics = gap_statistics(facts)
+    statistics = gap_statistics(facts, workspace.settings.engine.duckdb_limit())
     proposed: dict[str, dict[str, int]] = {}
     for file in sorted(workspace.schemes.glob("*.yaml")):
         text = file.read_text(encoding="utf-8")
