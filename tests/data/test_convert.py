@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal
 
 import duckdb
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kequn.data.convert import Money, Writing, conversion, install, stacked
+from kequn.data.convert import Money, Writing, _number, conversion, install, stacked
 from kequn.data.standard import Type
 
 
@@ -94,6 +94,42 @@ def test_money_is_rounded_half_up_and_the_rest_is_reported(value: Decimal) -> No
         fen = (value * 100).quantize(Decimal(1), ROUND_HALF_UP)
         assert minor == int(fen)
         assert (rest or 0) == value - fen / 100
+
+
+SHORT = {
+    "TINYINT": (-(2**7), 2**7 - 1), "INTEGER": (-(2**31), 2**31 - 1), "BIGINT": (-(2**63), 2**63 - 1), "UBIGINT": (0, 2**64 - 1),
+    "DECIMAL(4,1)": (-9999, 9999), "DECIMAL(18,2)": (-(10**18) + 1, 10**18 - 1), "DECIMAL(18,5)": (-(10**18) + 1, 10**18 - 1),
+    "DECIMAL(38,18)": (-(10**38) + 1, 10**38 - 1),
+}  # fmt: skip
+"""Types that are read the short way, with their least and largest number of last digits."""
+
+
+@pytest.mark.parametrize("raw_type", list(SHORT))
+@given(data=st.data())
+def test_numbers_read_the_short_way_are_those_read_the_long_way(raw_type: str, data: st.DataObject) -> None:
+    least, most = SHORT[raw_type]
+    small = st.integers(max(least, -(10**6)), min(most, 10**6))
+    digits = data.draw(st.none() | small | st.integers(least, most) | st.sampled_from([least, most]))
+    scale = int(raw_type.rstrip(")").split(",")[1]) if "," in raw_type else 0
+    value = None if digits is None else format(Decimal(digits).scaleb(-scale, Context(prec=60)), "f")
+    for kind in ("money", "integer", "decimal"):
+        found = both(CON, kind, value, raw_type, Writing())
+        long = _number("value", kind, "r", raw_type, Writing())
+        source = stacked(f"(SELECT CAST(? AS {raw_type}) AS r)", [long])
+        wanted = CON.execute(f"SELECT value, {long.rest or 'NULL'} FROM {source}", [value]).fetchone()
+        assert found == wanted, kind
+
+
+@pytest.mark.parametrize("raw_type", ["HUGEINT", "UHUGEINT", "DECIMAL(38,30)"])
+def test_numbers_too_fine_or_too_large_for_the_short_way_are_read_too(raw_type: str) -> None:
+    assert both(CON, "money", "7", raw_type, Writing()) == (700, None)
+    assert read(CON, "integer", "7", raw_type) == 7
+
+
+@given(st.text(alphabet=[*" \t\n\r\xa0\u3000\ufeff\u2003", *"aß中~!\\"], max_size=6))
+def test_texts_lose_their_outer_blanks_and_nothing_else(text: str) -> None:
+    wanted = text.strip(" \t\n\r\xa0\u3000\ufeff")
+    assert read(CON, "text", text) == (wanted or None)
 
 
 @pytest.mark.parametrize(

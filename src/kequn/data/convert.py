@@ -7,6 +7,7 @@ raw value that isn't blank means that the value can't be read (the caller quaran
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -38,7 +39,8 @@ _CURRENCY_NAMES = {
     "GBP": ("gbp", "£", "英镑"),
 }
 _ANY_MARK = "[¥￥$€£₩₽₹元圆円]|\\b(?:RMB|CNY|USD|EUR|GBP|JPY|HKD|TWD|KRW)\\b"
-_BLANK = "' ' || chr(9) || chr(10) || chr(13) || chr(160) || chr(12288) || chr(65279)"
+_BLANKS = ("' '", "chr(9)", "chr(10)", "chr(13)", "chr(160)", "chr(12288)", "chr(65279)")
+_BLANK = " || ".join(_BLANKS)
 _MISSING = "'', '-', '--', '—', '——', '/', 'null', '\\N', 'none', 'n/a', '#n/a', '无', '空'"
 _NO_TEXT = r"'NULL', 'null', '\N', '#N/A'"
 """What databases and Excel write for nothing. Other words for it (none, 无, -) may be meant in a text."""
@@ -92,9 +94,15 @@ def install(con: duckdb.DuckDBPyConnection, money: Money) -> None:
 def _number_macros(money: Money) -> tuple[str, ...]:
     marks = _MARKS.get(money.currency, money.currency)
     scale = 10**money.digits
+    short = f"DECIMAL({17 - money.digits},{money.digits})"
+    small = f"TRY_CAST(n AS {short})"
+    cents = f"(?:\\.\\d{{1,{money.digits}}})?" if money.digits else ""
+    outer = " OR ".join(f"prefix(t, {mark}) OR suffix(t, {mark})" for mark in _BLANKS)
     tidy = f"regexp_replace(kq_narrow(t), '(?i){marks}|[\\s'']', '', 'g')"
     return (
         f"kq_trim(t) AS trim(t, {_BLANK})",
+        # trimming by a set of characters costs four times as much as seeing that there is nothing to trim
+        f"kq_tidy(t) AS (t <> '' AND NOT ({outer}))",
         "kq_blank(t) AS (t IS NULL OR kq_trim(t) = '')",
         f"kq_missing(t) AS (t IS NULL OR lower(kq_trim(t)) IN ({_MISSING}))",
         "kq_narrow(t) AS translate(kq_trim(t), '０１２３４５６７８９．，－＋（）：／　−' || chr(160), '0123456789.,-+():/ - ')",
@@ -117,6 +125,12 @@ def _number_macros(money: Money) -> tuple[str, ...]:
         # half a minor unit is rounded away from zero; beyond 10^15 the cell is saturated and then refused as absurd
         f"kq_minor(d) AS CASE WHEN abs(d) < 1000000000000000 THEN TRY_CAST(TRY_CAST(round(d, {money.digits}) AS DECIMAL(24,{money.digits}))"
         f" * {scale} AS BIGINT) WHEN d IS NOT NULL THEN TRY_CAST(sign(d) AS BIGINT) * 9000000000000000000 END",
+        # floor() would raise at the ends of 38 digits
+        "kq_integer(n) AS CASE WHEN TRY_CAST(n AS BIGINT) = n THEN TRY_CAST(n AS BIGINT) END",
+        # an amount of whole minor units, also as plain text, and its number of them, in 64 bits
+        f"kq_short(t) AS CASE WHEN regexp_full_match(t, '[-+]?\\d{{1,12}}{cents}') THEN TRY_CAST(t AS {short}) END",
+        f"kq_small(n) AS CASE WHEN {small} = n THEN {small} END",
+        f"kq_small_minor(n) AS TRY_CAST(n * CAST({scale} AS DECIMAL({money.digits + 1},0)) AS BIGINT)",
         f"kq_rest(d) AS CASE WHEN abs(d) < 1000000000000000 THEN NULLIF(d - round(d, {money.digits}), 0) END",
         # a double that is a whole number of minor units but for binary noise needs no way through text
         f"kq_near(x) AS (abs(x) < 1e13 AND abs(x * {scale} - round(x * {scale})) <= 1e-6)",
@@ -192,6 +206,7 @@ _INTEGERS = frozenset(
     )
 )
 _FLOATS = ("DOUBLE", "FLOAT")
+_DECIMAL = re.compile(r"DECIMAL\(\d+,(\d+)\)")
 
 
 def is_number(raw_type: str) -> bool:
@@ -242,6 +257,8 @@ def conversion(
         )
     if kind in ("date", "timestamp"):
         return _time(name, kind, raw, raw_type, writing)
+    if _is_short(raw_type) and kind != "number":
+        return _short_number(name, kind, raw, raw_type)
     return _number(name, kind, raw, raw_type, writing)
 
 
@@ -254,16 +271,42 @@ def _text(raw: str, raw_type: str, exact: bool) -> str:
         return as_text(raw, raw_type)
     written = f"{raw} NOT IN ({_NO_TEXT})"
     if not exact:
-        return f"CASE WHEN NOT kq_blank({raw}) AND {written} THEN kq_trim({raw}) END"
+        return f"CASE WHEN kq_tidy({raw}) AND {written} THEN {raw} WHEN NOT kq_blank({raw}) AND {written} THEN kq_trim({raw}) END"
     # what sorts between ! and ~ begins with a visible letter: no need to trim it to know that it isn't blank
     return f"CASE WHEN {raw} > '!' AND {raw} < '~' AND {written} THEN {raw} WHEN NOT kq_blank({raw}) AND {written} THEN {raw} END"
 
 
+def _is_short(raw_type: str) -> bool:
+    """Whether every value fits 128 bits with 18 decimals: whole numbers of up to 64 bits, and decimals but the finest."""
+    decimal = _DECIMAL.fullmatch(raw_type)
+    return int(decimal[1]) <= 18 if decimal else raw_type in _INTEGERS and "HUGE" not in raw_type
+
+
+def _short_number(name: str, kind: Type, raw: str, raw_type: str) -> Conversion:
+    """Numbers that come as numbers: read in 64 bits, a fiftieth of the work; what doesn't fit goes the long way of `_number`."""
+    if kind == "decimal":
+        return _last(name, f"TRY_CAST({raw} AS DECIMAL(18,3))")
+    if kind == "integer":
+        return _last(name, f"kq_integer({raw})")
+    quick, exact, target = (identifier(f"__{part}_{name}") for part in ("q", "d", "x"))
+    slots = (
+        ((quick, f"kq_small({raw})"),),
+        (),
+        ((exact, f"CASE WHEN {quick} IS NULL THEN TRY_CAST({raw} AS DECIMAL(38,18)) END"),),
+    )
+    last = (identifier(name), f"COALESCE(kq_small_minor({quick}), kq_minor({exact}))")
+    if raw_type in _INTEGERS:
+        return Conversion(name, (*slots, (last,)), None, (quick, exact))
+    return Conversion(name, (*slots, (last, (target, f"kq_rest({exact})"))), target, (quick, exact))
+
+
 def _number(name: str, kind: Type, raw: str, raw_type: str, writing: Writing) -> Conversion:
-    quick, parts, exact, target = (identifier(f"__{part}_{name}") for part in ("q", "p", "d", "x"))
-    # quantities need no exact decimal on the way: 38 digits are ten times slower than 18
-    plain = kind == "decimal" and raw_type == "VARCHAR" and writing.decimal != ","
-    straight = f"TRY_CAST({raw} AS DECIMAL(18,3))" if plain else ""
+    short, quick, parts, exact, target = (
+        identifier(f"__{part}_{name}") for part in ("s", "q", "p", "d", "x")
+    )
+    # quantities and plain amounts need no exact decimal on the way: 38 digits are ten times slower than 18
+    plain = raw_type == "VARCHAR" and writing.decimal != "," and kind in ("decimal", "money")
+    straight = f"TRY_CAST({raw} AS DECIMAL(18,3))" if kind == "decimal" else f"kq_short({raw})"
     if raw_type in _FLOATS:
         needed = f"NOT kq_near({raw})" if kind == "money" else "TRUE"
         first = f"CASE WHEN isfinite({raw}) AND {needed} THEN TRY_CAST(CAST({raw} AS VARCHAR) AS DECIMAL(38,18)) END"
@@ -273,11 +316,11 @@ def _number(name: str, kind: Type, raw: str, raw_type: str, writing: Writing) ->
     else:
         way = "comma" if writing.decimal == "," else "point"
         first = f"kq_fast_{way}({raw})"
-        if straight:
+        if plain:
             first = f"CASE WHEN {straight} IS NULL THEN {first} END"
-        unless = f" AND {straight} IS NULL" if straight else ""
+        unless = f" AND {short} IS NULL" if plain else ""
         slots = [
-            ((quick, first),),
+            ((short, straight), (quick, first)) if plain else ((quick, first),),
             (
                 (
                     parts,
@@ -286,10 +329,13 @@ def _number(name: str, kind: Type, raw: str, raw_type: str, writing: Writing) ->
             ),
             ((exact, f"COALESCE({quick}, kq_slow_{way}({parts}))"),),
         ]
+    whole = f"kq_small_minor({short})" if plain else "NULL"
     last = {
-        "money": f"kq_double_minor({raw}, {exact})" if raw_type in _FLOATS else f"kq_minor({exact})",
-        "integer": f"CASE WHEN {exact} = floor({exact}) THEN TRY_CAST({exact} AS BIGINT) END",
-        "decimal": f"COALESCE({straight or 'NULL'}, TRY_CAST({exact} AS DECIMAL(18,3)))",
+        "money": f"kq_double_minor({raw}, {exact})"
+        if raw_type in _FLOATS
+        else f"COALESCE({whole}, kq_minor({exact}))",
+        "integer": f"kq_integer({exact})",
+        "decimal": f"COALESCE({short if plain else 'NULL'}, TRY_CAST({exact} AS DECIMAL(18,3)))",
         "number": f"CASE WHEN isfinite({raw}) THEN CAST({raw} AS DOUBLE) END"
         if raw_type in _FLOATS
         else f"CAST({exact} AS DOUBLE)",
