@@ -244,6 +244,23 @@ def test_lines_take_customer_time_and_category_and_give_orders_their_amount(
     assert again.tables["order_lines"].fingerprint != facts.tables["order_lines"].fingerprint
 
 
+@pytest.mark.parametrize(("second", "discount"), [("2,b,2026-01-06,4,2", 200), ("2,b,2026-01-06,4,", 100)])
+def test_lines_give_an_order_only_what_it_lacks(
+    load: Callable[..., Facts], second: str, discount: int
+) -> None:
+    columns = ORDERS.replace("amount: amount", "amount: amount, discount: discount")
+    lines = "order_lines:\n- {name: shop, files: [lines.csv], columns: {order_id: order, product_id: product, amount: amount, discount: discount}}\n"
+    files = {
+        "orders.csv": f"order,customer,date,amount,discount\n1,a,2026-01-05,20,3\n{second}\n",
+        "lines.csv": "order,product,amount,discount\n1,p,10,0\n1,q,5,0\n2,p,1,1\n",
+    }
+    facts = load(columns + lines, files)
+    assert rows(facts, "orders", "amount, discount", "order_id") == [
+        (2000, 300), (400, discount)
+    ]  # fmt: skip
+    assert refused(facts) == []
+
+
 def test_customers_of_two_sources_are_one_row_filled_from_both(load: Callable[..., Facts]) -> None:
     yaml = (
         "customers:\n- {name: crm, files: [a.csv], columns: {customer_id: id, city: city}, custom: {}}\n"

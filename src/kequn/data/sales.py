@@ -153,9 +153,16 @@ def _empty(table: str, columns: Mapping[str, Type]) -> str:
 def _own_orders(rejects: Rejects, sales: Sales) -> str:
     """The rows of the order tables, completed by the sums of their lines."""
     delivered = {name for stage in sales.orders for name in stage.columns}
-    totals = _lines_total(rejects, sales)
-    given = {name for stage in (*sales.lines, *sales.flat_lines) for name in stage.columns}
-    summed = [name for name in _SUMMED if totals and (name in given or name == "amount")]
+    stages = [*sales.lines, *sales.flat_lines]
+    given = {name for stage in stages for name in stage.columns}
+    summed = [
+        name
+        for name in _SUMMED
+        if stages and (name in given or name == "amount") and not _complete(rejects, sales.orders, name)
+    ]
+    totals = (
+        _lines_total(rejects, sales) if summed else None
+    )  # adding up all lines only where orders lack something
     picked = [
         "o.* EXCLUDE ("
         + ", ".join(
@@ -190,6 +197,11 @@ def _own_orders(rejects: Rejects, sales: Sales) -> str:
     return (
         f"SELECT {', '.join(picked)} FROM {rejects.together(sales.orders, ', @mark AS __marked')} AS o{join}"
     )
+
+
+def _complete(rejects: Rejects, stages: Sequence[Stage], name: str) -> bool:
+    """Whether every good row of these stages has this column, and a value in it."""
+    return all(name in stage.columns for stage in stages) and rejects.all_known(stages, name)
 
 
 def _lines_total(rejects: Rejects, sales: Sales) -> str | None:
