@@ -18,6 +18,7 @@ from kequn.data.quarantine import SourceReport, report_stage, write_quarantine
 from kequn.data.stage import Notice, Room, Stage
 from kequn.data.staging import stage_source
 from kequn.data.standard import CUSTOM_PREFIX, TABLES, Type, table
+from kequn.engine.duckdb import PARQUET
 from kequn.errors import DataError
 
 if TYPE_CHECKING:
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from kequn.data.inputs import Inputs
     from kequn.data.sources import Sources
 
-ROW_GROUP_ROWS = 122_880
 MERGED = ("customers", "products", "companies")
 """Tables of attributes: the same key in two sources is one row, filled from the first source that knows each column."""
 
@@ -241,7 +241,7 @@ class Builder:
         target = folder / "part-00000.parquet"
         row = self._con.execute(
             f"COPY (SELECT {_listed(columns)} FROM ({query}) ORDER BY {order}) TO {literal(target)}"
-            f" (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE {ROW_GROUP_ROWS})"
+            f" (FORMAT parquet, {PARQUET})"
         ).fetchone()
         write_quarantine(self._rejects, [(name, stage) for stage in stages], folder / "quarantine")
         reports = tuple(
