@@ -218,6 +218,22 @@ def test_an_edited_run_is_reported_and_not_rolled_back_to(store: SnapshotStore, 
         first.connect(serving=False)
 
 
+def test_a_file_edited_to_the_same_size_is_noticed_and_one_only_copied_is_read(publish: Publish) -> None:
+    run = publish()
+    serving, profile = run.folder / "serving.duckdb", run.folder / "profile/part-00000.parquet"
+    for file in (serving, profile):
+        whole, later = file.read_bytes(), (run.folder / "manifest.json").stat().st_mtime + 60
+        os.utime(file, (later, later))  # as a copy made afterwards
+        run.connect().close()
+        file.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
+        os.utime(file, (later, later))
+        with pytest.raises(SnapshotError, match=r"snapshot\.file_rewritten"):
+            run.connect(serving=file == serving)
+        file.write_bytes(whole)
+        os.utime(file, (later, later))
+    run.connect().close()
+
+
 @pytest.mark.parametrize("pointer", [SECOND, "", "../../etc", "\x00", "运行"])
 def test_a_pointer_to_nowhere_is_a_clear_error_and_rollback_mends_it(
     store: SnapshotStore, publish: Publish, pointer: str

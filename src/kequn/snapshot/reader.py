@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from kequn.errors import SnapshotError
-from kequn.snapshot.digest import file_records
+from kequn.snapshot.digest import file_record, file_records
 from kequn.snapshot.manifest import MANIFEST, Manifest, read_manifest
 
 if TYPE_CHECKING:
@@ -70,16 +70,22 @@ class Snapshot:
         return self.checked(SERVING) if SERVING in self.manifest.files else None
 
     def checked(self, name: str) -> Path:
-        """A file that the manifest names. Raises SnapshotError when it is missing or has another size than was published."""
+        """A file that the manifest names. Raises SnapshotError when it is missing or isn't what was published.
+
+        Its bytes are compared when it is younger than the manifest, which is written last: nobody waits for that otherwise.
+        """
         path, record = self.folder / name, self.manifest.files[name]
         try:
-            size = path.stat().st_size
+            status, published = path.stat(), (self.folder / MANIFEST).stat()
         except OSError:
             raise SnapshotError("snapshot.file_missing", run_id=self.run_id, file=name) from None
+        size = status.st_size
         if size != record.bytes:
             raise SnapshotError(
                 "snapshot.file_edited", run_id=self.run_id, file=name, expected=record.bytes, found=size
             )
+        if status.st_mtime_ns > published.st_mtime_ns and file_record(path).sha256 != record.sha256:
+            raise SnapshotError("snapshot.file_rewritten", run_id=self.run_id, file=name)
         return path
 
     def connect(
