@@ -167,6 +167,14 @@ def test_a_damaged_file_is_told(serving: Path, damage: str) -> None:
             cards.rows("profile", name)
 
 
+def test_forgetting_in_a_damaged_file_is_told_and_leaves_nothing(serving: Path, tmp_path: Path) -> None:
+    file = tmp_path / "card_profile.arrow"
+    file.write_bytes(file.read_bytes()[:-200])
+    with pytest.raises(SnapshotError, match=r"snapshot\.unreadable"):
+        drop_from_card(file, "C1", tmp_path / "out.arrow")
+    assert not (tmp_path / "out.arrow").exists()
+
+
 def test_a_serving_file_that_is_none_is_told(tmp_path: Path) -> None:
     (tmp_path / "serving.duckdb").write_bytes(b"no database" * 100)
     with pytest.raises(SnapshotError, match=r"snapshot\.serving_failed"):

@@ -89,7 +89,7 @@ def _serving(running: Running, assignment: Assignment) -> None:
         sides=assignment.sides,
     )
     build_serving(running.draft.path, facts, running.draft.serving, settings)
-    build_cards(running.draft.serving, running.draft.path)
+    build_cards(running.draft.serving, running.draft.path, settings.memory_limit)
 
 
 __all__ = ["write_table", "write_tables"]

@@ -118,7 +118,7 @@ class Cards:
         for table in TABLES:
             file = folder / f"{PREFIX}{table}{SUFFIX}"
             if file.is_file():
-                with self._readable():
+                with _readable(folder.name):
                     self._blocks[table] = _Blocks(file)
 
     def __contains__(self, table: str) -> bool:
@@ -128,7 +128,7 @@ class Cards:
         """The rows of a customer (or product), as the file has them, or the `newest` last; none for a table that isn't there."""
         if table not in self._blocks:
             return []
-        with self._readable():
+        with _readable(self._folder.name):
             return self._blocks[table].rows(key, newest)
 
     def close(self) -> None:
@@ -136,15 +136,18 @@ class Cards:
         for blocks in self._blocks.values():
             blocks.close()
 
-    @contextmanager
-    def _readable(self) -> Iterator[None]:
-        import pyarrow as pa
 
-        try:
-            yield
-        except (pa.ArrowInvalid, OSError) as error:
-            run_id, reason = self._folder.name, str(error).splitlines()[0]
-            raise SnapshotError("snapshot.unreadable", run_id=run_id, reason=reason) from error
+@contextmanager
+def _readable(run_id: str) -> Iterator[None]:
+    """Turn what Arrow says of a damaged file into a SnapshotError."""
+    import pyarrow as pa
+
+    try:
+        yield
+    except (pa.ArrowInvalid, OSError) as error:
+        raise SnapshotError(
+            "snapshot.unreadable", run_id=run_id, reason=str(error).splitlines()[0]
+        ) from error
 
 
 class _Blocks:
@@ -198,7 +201,7 @@ class _Blocks:
 def drop_from_card(file: Path, customer_id: str, out: Path) -> bool:
     """Write a card file without one customer to the new file `out`; False, and no file, when it doesn't know them.
 
-    Raises pyarrow.ArrowInvalid when the file is damaged, OSError when the disk refuses.
+    Raises SnapshotError when the file is damaged, OSError when the disk refuses.
     """
     import os
 
@@ -206,9 +209,10 @@ def drop_from_card(file: Path, customer_id: str, out: Path) -> bool:
     import pyarrow.compute as pc
     import pyarrow.ipc as ipc
 
-    blocks = _Blocks(file)
-    known = bool(blocks.rows(customer_id, 1))
-    blocks.close()
+    with _readable(file.parent.name):
+        blocks = _Blocks(file)
+        known = bool(blocks.rows(customer_id, 1))
+        blocks.close()
     if not known:
         return False
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -229,4 +233,4 @@ def _quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-__all__ = ["Cards", "build_cards", "card_columns", "drop_from_card", "is_card", "key_of", "names_customers"]
+__all__ = ["Cards", "build_cards", "card_columns", "drop_from_card", "is_card", "names_customers"]

@@ -148,7 +148,11 @@ class Card:
         ids = {row[key] for row in offers for key in ("product_id", "reason_product_id") if row.get(key)}
         names = {one: self.reader.product_name(one) for one in ids}
         return [
-            {**row, "product": names[row["product_id"]], "why": offer_reason(row, names, language())}
+            {
+                **row,
+                "product": names.get(row["product_id"], row["product_id"]),
+                "why": offer_reason(row, names, language()),
+            }
             for row in offers
         ]
 
